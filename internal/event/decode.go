@@ -1,0 +1,365 @@
+package event
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"mime"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// DecodeKafka reads a CloudEvent from a Kafka message (CloudEvents 1.0, Kafka
+// protocol binding): in binary mode, which is told by its ce_ headers, or in
+// structured mode, told by the content type application/cloudevents+json or, with
+// no headers at all, by the value being a JSON object with a specversion.
+// Unknown members and extension attributes are ignored. The error is a
+// *[Fault]. The event keeps nothing of headers and value.
+func DecodeKafka(headers []Header, value []byte) (*Event, error) {
+	r := newReader()
+	defer r.free()
+	ev := new(Event)
+	r.message(ev, headers, value)
+	if r.fault != nil {
+		return nil, r.fault
+	}
+	return ev, nil
+}
+
+// attributes are what the ce_ headers, or the members of a structured event,
+// say beside the data.
+type attributes struct {
+	spec, id, source, typ, time, contentType bool // seen
+}
+
+// message reads a Kafka message in whatever mode it is.
+func (r *reader) message(ev *Event, headers []Header, value []byte) {
+	if fault := precheck(value, ""); fault != nil {
+		r.stop(fault)
+		return
+	}
+	if len(headers) > MaxHeaders {
+		r.stop(&Fault{Code: CodeTooMany, Got: fmt.Sprintf("%d headers", len(headers)), Want: fmt.Sprintf("at most %d", MaxHeaders)})
+		return
+	}
+	binary, contentType := false, ""
+	for i := range headers {
+		switch key := headers[i].Key; {
+		case isCE(key):
+			binary = true
+		case strings.EqualFold(key, "content-type"):
+			if contentType = plainJSON; string(headers[i].Value) != plainJSON {
+				contentType = string(headers[i].Value)
+			}
+		}
+	}
+	switch media := mediaType(contentType); {
+	case strings.HasPrefix(media, "application/cloudevents-batch"):
+		r.stop(&Fault{Code: CodeBatchMode, Pointer: "", Got: "a batch of events", Want: "one event a message", Mend: "batch mode: send one event a message"})
+	case media == "application/cloudevents+json":
+		r.structured(ev, value)
+	case strings.HasPrefix(media, "application/cloudevents"):
+		r.stop(&Fault{Code: CodeContentType, Got: shown([]byte(media)), Want: "application/cloudevents+json"})
+	case binary:
+		r.binary(ev, headers, contentType, value)
+	default:
+		r.structured(ev, value)
+	}
+}
+
+const plainJSON = "application/json"
+
+// isCE says whether a header is an attribute in binary mode.
+func isCE(key string) bool { return len(key) > 3 && strings.EqualFold(key[:3], "ce_") }
+
+// mediaType is a content type without its parameters, in small letters.
+func mediaType(contentType string) string {
+	if contentType == "" || contentType == plainJSON {
+		return contentType
+	}
+	if media, _, err := mime.ParseMediaType(contentType); err == nil {
+		return media
+	}
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(media))
+}
+
+// precheck looks at the size and the nesting of a JSON text before it is read.
+func precheck(value []byte, pointer string) *Fault {
+	switch {
+	case len(value) > MaxValue:
+		return &Fault{Code: CodeTooLarge, Pointer: pointer, Got: fmt.Sprintf("%d bytes", len(value)), Want: fmt.Sprintf("at most %d bytes", MaxValue), Mend: "name fewer persons, or a cohort; never put contents into an event"}
+	case bytes.HasPrefix(value, []byte("\ufeff")):
+		return &Fault{Code: CodeNotJSON, Pointer: pointer, Got: "a byte order mark", Want: "JSON without one (RFC 8259 §8.1)"}
+	case bytes.Count(value, []byte{'{'})+bytes.Count(value, []byte{'['}) > MaxDepth && depth(value) > MaxDepth:
+		return &Fault{Code: CodeTooDeep, Pointer: pointer, Got: "deeper nesting", Want: fmt.Sprintf("at most %d levels", MaxDepth)}
+	}
+	return nil
+}
+
+// depth is how deep a text nests, if it is JSON.
+func depth(value []byte) int {
+	deepest, now := 0, 0
+	for i := 0; i < len(value); i++ {
+		switch value[i] {
+		case '{', '[':
+			now++
+			deepest = max(deepest, now)
+		case '}', ']':
+			now--
+		case '"':
+			for i++; i < len(value) && value[i] != '"'; i++ {
+				if value[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return deepest
+}
+
+// binary reads an event whose attributes are headers and whose value is the
+// data.
+func (r *reader) binary(ev *Event, headers []Header, contentType string, value []byte) {
+	r.begin(value, "/data")
+	var seen attributes
+	for i := range headers {
+		if key := headers[i].Key; isCE(key) {
+			r.attribute(ev, &seen, strings.ToLower(key[3:]), headers[i].Value)
+		} else if strings.EqualFold(key, "traceparent") && ev.TraceParent == "" {
+			ev.TraceParent = traceParent(headers[i].Value)
+		}
+		if r.fault != nil {
+			return
+		}
+	}
+	r.checkAttributes(ev, &seen)
+	if !seen.contentType {
+		r.dataType(contentType, "/datacontenttype")
+	}
+	if r.fault != nil || ev.Kind == 0 {
+		return
+	}
+	if len(value) == 0 {
+		r.failAt("/data", CodeMissing, "no value", "the event's data as JSON", "")
+		return
+	}
+	r.data(ev)
+	r.end()
+}
+
+// attribute reads one attribute from its text.
+func (r *reader) attribute(ev *Event, seen *attributes, name string, value []byte) {
+	pointer := "/" + name
+	if len(pointer) > MaxName {
+		pointer = ""
+	}
+	first := func(was *bool) bool {
+		if *was {
+			r.failAt(pointer, CodeDuplicate, "the same attribute twice", "each attribute once", "")
+			return false
+		}
+		*was = true
+		return true
+	}
+	switch name {
+	case "specversion", "id", "source", "type", "time", "datacontenttype", "sequence", "traceparent":
+	default: // an extension that nothing reads
+		r.extension(name)
+		return
+	}
+	switch {
+	case len(value) > MaxID:
+		r.failAt(pointer, CodeTooLong, fmt.Sprintf("%d bytes", len(value)), fmt.Sprintf("at most %d bytes", MaxID), "")
+		return
+	case !utf8.Valid(value):
+		r.failAt(pointer, CodeNotUTF8, "bytes that are not UTF-8", "UTF-8", "")
+		return
+	case hasControl(value):
+		r.failAt(pointer, CodeControlCharacter, "a control character", "text without control characters", "")
+		return
+	}
+	value = bytes.TrimSpace(value)
+	switch name {
+	case "specversion":
+		if first(&seen.spec) && string(value) != "1.0" {
+			r.failAt(pointer, CodeNotCloudEvent, shown(value), `specversion "1.0"`, "")
+		}
+	case "id":
+		if first(&seen.id) {
+			ev.ID = string(value)
+		}
+	case "source":
+		if first(&seen.source) {
+			ev.Source = r.shared(value)
+		}
+	case "type":
+		if first(&seen.typ) {
+			r.setType(ev, value, pointer)
+		}
+	case "time":
+		if first(&seen.time) {
+			var ok bool
+			if ev.Time, ok = parseTime(value); !ok {
+				r.failAt(pointer, CodeBadTime, shown(value), "an RFC 3339 time with its offset, like 2024-06-10T09:59:59+03:00", "")
+			}
+		}
+	case "datacontenttype":
+		if first(&seen.contentType) {
+			r.dataType(string(value), pointer)
+		}
+	case "sequence":
+		n, err := strconv.ParseUint(string(value), 10, 64)
+		if err != nil {
+			r.failAt(pointer, CodeBadValue, shown(value), "the source's counter: a whole number", "")
+		}
+		ev.Sequence = n
+	case "traceparent":
+		ev.TraceParent = traceParent(value)
+	}
+}
+
+// extension notes an attribute that nothing reads, if it may be a misspelt one.
+func (r *reader) extension(name string) {
+	switch name {
+	case "subject", "dataschema", "partitionkey", "tracestate":
+	default:
+		if r.collect && r.fault == nil && nearest(name, attributeNames) != "" {
+			r.unread = append(r.unread, unreadMember{pointer: "/" + name, name: name, known: attributeNames})
+		}
+	}
+}
+
+var attributeNames = []string{"specversion", "id", "source", "type", "time", "datacontenttype", "sequence", "traceparent", "data", "data_base64"}
+
+// dataType refuses data that is not JSON.
+func (r *reader) dataType(contentType, pointer string) {
+	switch media := mediaType(contentType); {
+	case media == "", media == plainJSON, media == "text/json", strings.HasSuffix(media, "+json"):
+	default:
+		r.failAt(pointer, CodeContentType, shown([]byte(media)), "application/json", "")
+	}
+}
+
+// checkAttributes reports the required attributes that are not there.
+func (r *reader) checkAttributes(ev *Event, seen *attributes) {
+	if r.fault != nil {
+		return
+	}
+	if !seen.spec {
+		r.failAt("/specversion", CodeNotCloudEvent, "", `specversion "1.0"`, "")
+	}
+	miss := func(there bool, pointer, want string) {
+		if !there {
+			r.failAt(pointer, CodeMissing, "", want, "")
+		}
+	}
+	miss(ev.ID != "", "/id", "an id that is unique within the source")
+	miss(ev.Source != "", "/source", "the system that sends the event")
+	miss(seen.typ, "/type", "ee.andmerada.<operation>.v1")
+	miss(seen.time, "/time", "when it happened (RFC 3339)")
+}
+
+// traceParent is a W3C trace context, "" if it is none: a broken one is
+// ignored, as its specification asks (§3.2.2).
+func traceParent(value []byte) string {
+	if len(value) != 55 || value[2] != '-' || value[35] != '-' || value[52] != '-' {
+		return ""
+	}
+	for i, c := range value {
+		if i != 2 && i != 35 && i != 52 && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return ""
+		}
+	}
+	return string(value)
+}
+
+// structured reads an event that is one JSON object.
+func (r *reader) structured(ev *Event, value []byte) {
+	r.begin(value, "")
+	if r.kind() != '{' {
+		if len(value) > 0 {
+			r.raw() // it may not be JSON at all
+		}
+		r.stop(&Fault{Code: CodeNotCloudEvent, Got: "no ce_ headers and no JSON object", Want: "a CloudEvent in binary or structured mode"})
+		return
+	}
+	var seen attributes
+	var data, data64 []byte
+	decoded := false
+	whole := r.object("a CloudEvent", func(name []byte) {
+		switch n := string(name); n {
+		case "data":
+			// In one pass where what it depends on stands before it.
+			if ev.Kind != 0 && seen.time && r.kind() == '{' {
+				r.data(ev)
+				decoded = true
+			} else {
+				data = r.raw()
+			}
+		case "data_base64":
+			if !r.null() {
+				data64 = bytes.Clone(r.bytes("base64", MaxValue))
+			}
+		case "specversion", "id", "source", "type", "time", "datacontenttype", "sequence", "traceparent":
+			r.member(ev, &seen, n)
+		default:
+			r.raw()
+			r.extension(n)
+		}
+	})
+	r.end()
+	if !whole || r.fault != nil {
+		return
+	}
+	if !seen.spec && !seen.typ && !decoded {
+		r.stop(&Fault{Code: CodeNotCloudEvent, Pointer: "/specversion", Got: "a JSON object without specversion, and no ce_ headers", Want: "a CloudEvent in binary or structured mode"})
+		return
+	}
+	r.checkAttributes(ev, &seen)
+	if data64 != nil {
+		raw, err := base64.StdEncoding.DecodeString(string(data64))
+		if err != nil {
+			r.failAt("/data_base64", CodeBadValue, "text that is not base64", "base64 (RFC 4648 §4)", "")
+			return
+		}
+		data = raw
+	}
+	switch {
+	case r.fault != nil || ev.Kind == 0 || decoded:
+	case data == nil || string(data) == "null":
+		r.failAt("/data", CodeMissing, "", "the event's data", "")
+	default:
+		if fault := precheck(data, "/data"); fault != nil {
+			r.stop(fault)
+			return
+		}
+		r.begin(data, "/data")
+		r.data(ev)
+		r.end()
+	}
+}
+
+// member reads a context attribute of a structured event: a string, or a
+// number or boolean of an extension.
+func (r *reader) member(ev *Event, seen *attributes, name string) {
+	switch r.kind() {
+	case 'n':
+		r.raw()
+	case '"':
+		v := r.raw()
+		if v == nil {
+			return
+		}
+		r.attribute(ev, seen, name, r.unquote(v))
+	case '0':
+		if name == "sequence" {
+			r.attribute(ev, seen, name, r.raw())
+			return
+		}
+		r.wrongType("a string", "")
+	default:
+		r.wrongType("a string", "")
+	}
+}
