@@ -1,10 +1,13 @@
 package register
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/register/condition"
@@ -67,6 +70,23 @@ type CompiledException struct {
 	*Exception
 	When    *condition.Condition
 	Outcome Outcome
+}
+
+// MarshalJSON gives the register as its file says it, with its version.
+func (r *Register) MarshalJSON() ([]byte, error) {
+	asYAML, err := yaml.Marshal(struct {
+		Version string `yaml:"version"`
+		File    string `yaml:"file"`
+		Source  `yaml:",inline"`
+	}{r.Version, r.File, r.Source})
+	if err != nil {
+		return nil, fmt.Errorf("write register %q: %w", r.File, err)
+	}
+	asJSON, err := yaml.YAMLToJSON(asYAML)
+	if err != nil {
+		return nil, fmt.Errorf("write register %q: %w", r.File, err)
+	}
+	return asJSON, nil
 }
 
 // Closed says whether a list of the notice is exhaustive.

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+// config says where everything is. It is one YAML file; secrets stand in files
+// of their own, which it names. The demo writes one for what it starts, so
+// that every command finds it.
+type config struct {
+	Kafka struct {
+		Brokers []string `yaml:"brokers"`         // host:port
+		Topic   string   `yaml:"topic"`           // of the events
+		Group   string   `yaml:"group,omitempty"` // of ingest; "andmerada-ingest" if empty
+	} `yaml:"kafka"`
+	ClickHouse struct {
+		Addr         string `yaml:"addr"` // host:port of the native protocol
+		Database     string `yaml:"database"`
+		User         string `yaml:"user"`
+		PasswordFile string `yaml:"password_file"` // holds the password and nothing else
+	} `yaml:"clickhouse"`
+	Registers  string `yaml:"registers,omitempty"` // directory; those built in if empty
+	SecretFile string `yaml:"secret_file"`         // the secret that keys all pseudonyms
+	Listen     string `yaml:"listen,omitempty"`    // address of the web server; 127.0.0.1:8080 if empty
+
+	file string `yaml:"-"` // where it was read from
+}
+
+const (
+	configVariable = "ANDMERADA_CONFIG"
+	defaultTopic   = "andmerada.events"
+	defaultGroup   = "andmerada-ingest"
+	defaultListen  = "127.0.0.1:8080"
+	demoDirectory  = "data/demo"
+	configName     = "andmerada.yaml"
+)
+
+// configFlag adds --config to a command.
+func configFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVarP(file, "config", "c", "",
+		"configuration file (default: $"+configVariable+", ./"+configName+", or that of the demo in "+demoDirectory+")")
+}
+
+// findConfig reads the file given, or the first there is of the usual ones.
+func findConfig(file string) (*config, error) {
+	if file == "" {
+		file = os.Getenv(configVariable)
+	}
+	if file != "" {
+		return readConfig(file)
+	}
+	for _, usual := range []string{configName, filepath.Join(demoDirectory, configName)} {
+		c, err := readConfig(usual)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return c, err
+		}
+	}
+	return nil, fmt.Errorf("there is no configuration: start the demo (andmerada demo), or give --config FILE (see deploy/%s)", configName)
+}
+
+func readConfig(file string) (*config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	var c config
+	if err := yaml.UnmarshalWithOptions(data, &c, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("read the configuration %s: %s", file, yaml.FormatError(err, false, true))
+	}
+	c.file = file
+	c.fillIn()
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("read the configuration %s: %w", file, err)
+	}
+	// Files that it names are looked for beside it.
+	for _, name := range []*string{&c.Registers, &c.SecretFile, &c.ClickHouse.PasswordFile} {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(filepath.Dir(file), *name)
+		}
+	}
+	return &c, nil
+}
+
+func (c *config) fillIn() {
+	for _, d := range []struct {
+		v  *string
+		is string
+	}{{&c.Kafka.Topic, defaultTopic}, {&c.Kafka.Group, defaultGroup}, {&c.Listen, defaultListen}, {&c.ClickHouse.Database, "andmerada"}} {
+		if *d.v == "" {
+			*d.v = d.is
+		}
+	}
+}
+
+func (c *config) check() error {
+	var missing []string
+	if len(c.Kafka.Brokers) == 0 {
+		missing = append(missing, "kafka.brokers")
+	}
+	if c.ClickHouse.Addr == "" {
+		missing = append(missing, "clickhouse.addr")
+	}
+	if c.SecretFile == "" {
+		missing = append(missing, "secret_file")
+	}
+	if missing != nil {
+		return fmt.Errorf("it lacks %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func (c *config) write(file string) error {
+	data, err := yaml.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	// Renamed into place, so that a command never reads half of it.
+	if err := os.WriteFile(file+".new", data, 0o600); err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	return nil
+}
+
+// password reads the password of ClickHouse.
+func (c *config) password() (string, error) {
+	if c.ClickHouse.PasswordFile == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(c.ClickHouse.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("read the password of ClickHouse: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
