@@ -131,6 +131,7 @@ func (c *checker) lists() {
 
 	for i, cat := range r.Categories {
 		c.category(fmt.Sprintf("categories[%d].id", i), cat.ID)
+		c.languages(fmt.Sprintf("categories[%d]", i), cat.Name)
 		c.clauses(fmt.Sprintf("categories[%d]", i), cat.Clauses)
 	}
 	for i, l := range r.CategoryLists {
@@ -265,9 +266,19 @@ func (c *checker) purposeID(path, id string) bool {
 	return false
 }
 
+// names checks a name that must be there in English.
 func (c *checker) names(path string, n Names) {
 	if n["en"] == "" {
 		c.report(path+".name", "has no English name", "add en: …")
+	}
+	c.languages(path, n)
+}
+
+func (c *checker) languages(path string, n Names) {
+	for language, name := range n {
+		if len(language) != 2 || strings.TrimSpace(name) == "" {
+			c.report(path+".name", fmt.Sprintf("%q is no language, or the name is empty", language), "write {en: \"…\"}; a name with a comma needs quotes")
+		}
 	}
 }
 
