@@ -1,0 +1,210 @@
+package trail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// Config says where the trail is and who asks. The zero value of everything
+// but Addr and Database has a meaning.
+type Config struct {
+	Addr     string // host:port of the native protocol
+	Database string // made if it is missing, unless ReadOnly
+	User     string // "default" if empty
+	Password string
+
+	// ReadOnly opens the trail for questions only: nothing is created or
+	// migrated, and a schema that is behind is an error.
+	ReadOnly bool
+
+	// Timeout bounds one insert or one query of the writer, 60 s if zero. It
+	// holds also when the caller's context ends earlier: an insert that was
+	// begun is waited for, so that its outcome is known.
+	Timeout time.Duration
+
+	// Tries is how often Insert tries one table before it gives up with
+	// ErrUnclear, 8 if zero; between tries it waits from 50 ms up to 5 s.
+	Tries int
+
+	Logger *slog.Logger // discards if nil
+}
+
+// DB is an open trail. It is safe for concurrent use.
+type DB struct {
+	cfg     Config
+	log     *slog.Logger
+	queries driver.Conn
+	pool    *pool
+	hooks   hooks
+}
+
+// Open connects and brings the schema up to date. It refuses a schema that is
+// newer than this program or that was altered ([ErrSchema]).
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.User == "" {
+		cfg.User = "default"
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = time.Minute
+	}
+	if cfg.Tries <= 0 {
+		cfg.Tries = 8
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Addr == "" || cfg.Database == "" {
+		return nil, errors.New("open trail: the address and the database of ClickHouse must be given")
+	}
+	if err := findDatabase(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("open trail at %s: %w", cfg.Addr, err)
+	}
+	queries, err := connect(cfg, cfg.Database)
+	if err != nil {
+		return nil, fmt.Errorf("open trail at %s: %w", cfg.Addr, err)
+	}
+	db := &DB{cfg: cfg, log: cfg.Logger, queries: queries, pool: newPool(cfg)}
+	if err := db.migrate(ctx, migrations); err != nil {
+		return nil, errors.Join(fmt.Errorf("open trail at %s, database %q: %w", cfg.Addr, cfg.Database, err), db.Close())
+	}
+	return db, nil
+}
+
+// Close closes all connections. An insert that is under way fails with an
+// unclear outcome, which the next Position settles.
+func (db *DB) Close() error {
+	return errors.Join(db.queries.Close(), db.pool.close())
+}
+
+// Ping asks whether ClickHouse answers.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.queries.Ping(ctx); err != nil {
+		return fmt.Errorf("ping ClickHouse: %w", err)
+	}
+	return nil
+}
+
+// conn is for questions: queries go through a pool of their own, so that many
+// of them do not stand in the writer's way. Whole rows of the trail are read
+// by way of [DB.rows], which is faster.
+func (db *DB) conn() driver.Conn { return db.queries }
+
+func connect(cfg Config, database string) (driver.Conn, error) {
+	return clickhouse.Open(&clickhouse.Options{
+		Addr:                 []string{cfg.Addr},
+		Auth:                 clickhouse.Auth{Database: database, Username: cfg.User, Password: cfg.Password},
+		ClientInfo:           clickhouse.ClientInfo{Products: []struct{ Name, Version string }{{Name: "andmerada"}}},
+		Compression:          &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
+		DialTimeout:          10 * time.Second,
+		ReadTimeout:          cfg.Timeout,
+		MaxOpenConns:         16,
+		MaxIdleConns:         4,
+		FreeBufOnConnRelease: true,
+	})
+}
+
+// findDatabase makes the database if it is missing. It asks without naming it
+// in the connection: a login to a database that is not there ends the embedded
+// engine (26.7) with its whole process.
+func findDatabase(ctx context.Context, cfg Config) (err error) {
+	c, err := connect(cfg, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	var exists uint8
+	if err := c.QueryRow(ctx, "EXISTS DATABASE {name:Identifier}", clickhouse.Named("name", cfg.Database)).Scan(&exists); err != nil {
+		return fmt.Errorf("look for database %q: %w", cfg.Database, err)
+	}
+	switch {
+	case exists != 0:
+		return nil
+	case cfg.ReadOnly:
+		return fmt.Errorf("%w: database %q is not there: start `andmerada ingest` once, which makes it", ErrSchema, cfg.Database)
+	}
+	if err := c.Exec(ctx, "CREATE DATABASE IF NOT EXISTS {name:Identifier}", clickhouse.Named("name", cfg.Database)); err != nil {
+		return fmt.Errorf("create database %q: %w", cfg.Database, err)
+	}
+	return nil
+}
+
+// isException says whether ClickHouse answered with that error.
+func isException(err error, code proto.Error) bool {
+	var exception *clickhouse.Exception
+	return errors.As(err, &exception) && exception.Code == int32(code)
+}
+
+// pool keeps native connections for inserts and for reading whole rows. A
+// connection serves one at a time and is thrown away after any error: what is
+// still to come on it is not known.
+type pool struct {
+	options ch.Options
+	idle    chan *ch.Client
+}
+
+const idleConnections = 8
+
+func newPool(cfg Config) *pool {
+	return &pool{
+		idle: make(chan *ch.Client, idleConnections),
+		options: ch.Options{
+			Address:     cfg.Addr,
+			Database:    cfg.Database,
+			User:        cfg.User,
+			Password:    cfg.Password,
+			ClientName:  "andmerada",
+			Compression: ch.CompressionLZ4,
+			DialTimeout: 10 * time.Second,
+			ReadTimeout: ch.NoTimeout, // every query carries a deadline
+		},
+	}
+}
+
+// do runs one query on a connection of the pool. A connection that went stale
+// while it was idle is noticed only by its failing, which is an unclear
+// outcome to an insert and is settled as any other.
+func (p *pool) do(ctx context.Context, q ch.Query) error {
+	var c *ch.Client
+	select {
+	case c = <-p.idle:
+	default:
+		var err error
+		if c, err = ch.Dial(ctx, p.options); err != nil {
+			return fmt.Errorf("connect to ClickHouse: %w", err)
+		}
+	}
+	if err := c.Do(ctx, q); err != nil {
+		if closeErr := c.Close(); closeErr != nil && !errors.Is(closeErr, ch.ErrClosed) {
+			return errors.Join(err, closeErr)
+		}
+		return err
+	}
+	select {
+	case p.idle <- c:
+		return nil
+	default:
+		return c.Close()
+	}
+}
+
+func (p *pool) close() error {
+	var errs []error
+	for {
+		select {
+		case c := <-p.idle:
+			if err := c.Close(); err != nil && !errors.Is(err, ch.ErrClosed) {
+				errs = append(errs, err)
+			}
+		default:
+			return errors.Join(errs...)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package trail
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// The migrations are run by the few lines below rather than by goose or
+// golang-migrate. Neither checks that what was run is what the file now says,
+// neither can lock on ClickHouse, so that two processes that start together
+// both run everything, and both go by way of database/sql. What makes it safe
+// here: every statement can be run again without harm (a test holds it), and a
+// version is recorded only after all of its statements.
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+var migrations fs.FS = migrationFiles
+
+// ErrSchema says that the schema in ClickHouse is not one that this program
+// can work with; the error's text says why and what to do.
+var ErrSchema = errors.New("the trail's schema does not fit this program")
+
+// SchemaVersion is the version that this program writes; it is part of every
+// deduplication token.
+const SchemaVersion = 1
+
+type migration struct {
+	version    uint32
+	name       string
+	checksum   string
+	statements []string
+}
+
+// migrate brings the schema up to date, or says why it must not.
+func (db *DB) migrate(ctx context.Context, files fs.FS) error {
+	want, err := readMigrations(files)
+	if err != nil {
+		return err
+	}
+	have, err := db.recordedMigrations(ctx)
+	if err != nil {
+		return err
+	}
+	for version := range have {
+		if version > uint32(len(want)) {
+			return fmt.Errorf("%w: it has version %d, this program knows versions up to %d: use a newer program",
+				ErrSchema, version, len(want))
+		}
+	}
+	for _, m := range want {
+		recorded, done := have[m.version]
+		switch {
+		case done && slices.Equal(recorded, []string{m.checksum}):
+			continue
+		case done:
+			return fmt.Errorf("%w: version %d was made by another text than this program's %s (checksum %s, not %s): use the program that made it, or restore the file",
+				ErrSchema, m.version, m.name, strings.Join(recorded, " and "), m.checksum)
+		case db.cfg.ReadOnly:
+			return fmt.Errorf("%w: it lacks version %d (%s): start `andmerada ingest` of this version once, which brings it up to date",
+				ErrSchema, m.version, m.name)
+		}
+		if err := db.apply(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordedMigrations reads which versions were run, and from what text.
+func (db *DB) recordedMigrations(ctx context.Context) (have map[uint32][]string, err error) {
+	if !db.cfg.ReadOnly {
+		err := db.conn().Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version
+		(version UInt32, name String, checksum String, applied DateTime64(3, 'UTC'))
+		ENGINE = MergeTree ORDER BY version
+		SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1`)
+		if err != nil {
+			return nil, fmt.Errorf("create table schema_version: %w", err)
+		}
+	}
+	rows, err := db.conn().Query(ctx, "SELECT version, groupUniqArray(checksum) FROM schema_version GROUP BY version")
+	if db.cfg.ReadOnly && isException(err, proto.ErrUnknownTable) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read table schema_version: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	have = make(map[uint32][]string)
+	for rows.Next() {
+		var version uint32
+		var checksums []string
+		if err := rows.Scan(&version, &checksums); err != nil {
+			return nil, fmt.Errorf("read table schema_version: %w", err)
+		}
+		slices.Sort(checksums)
+		have[version] = checksums
+	}
+	return have, rows.Err()
+}
+
+// apply runs the statements of one version and records it. A crash between two
+// of them leaves the version unrecorded: the next start runs all of it again.
+func (db *DB) apply(ctx context.Context, m migration) error {
+	for i, statement := range m.statements {
+		if err := db.conn().Exec(ctx, statement); err != nil {
+			return fmt.Errorf("migration %s, statement %d: %w", m.name, i+1, err)
+		}
+	}
+	// Two processes may both come here; the token keeps one row, and two would
+	// do no harm.
+	token := clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": fmt.Sprintf("schema:%d:%s", m.version, m.checksum)})
+	if err := db.conn().Exec(clickhouse.Context(ctx, token),
+		"INSERT INTO schema_version SELECT {version:UInt32}, {name:String}, {checksum:String}, now64(3, 'UTC')",
+		clickhouse.Named("version", strconv.Itoa(int(m.version))), clickhouse.Named("name", m.name), clickhouse.Named("checksum", m.checksum)); err != nil {
+		return fmt.Errorf("record migration %s: %w", m.name, err)
+	}
+	db.log.InfoContext(ctx, "migrated the trail", "version", m.version, "migration", m.name)
+	return nil
+}
+
+// readMigrations reads files named NNNN_what.sql, numbered from 1 without a gap.
+func readMigrations(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "migrations/*.sql") // sorted
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	all := make([]migration, 0, len(names))
+	for i, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("read migration: %w", err)
+		}
+		base := path.Base(name)
+		number, _, _ := strings.Cut(base, "_")
+		version, err := strconv.ParseUint(number, 10, 32)
+		if err != nil || version != uint64(i+1) {
+			return nil, fmt.Errorf("migration %s: the name must begin with the number %04d", base, i+1)
+		}
+		sum := sha256.Sum256(text)
+		all = append(all, migration{
+			version:    uint32(version),
+			name:       base,
+			checksum:   hex.EncodeToString(sum[:8]),
+			statements: splitStatements(string(text)),
+		})
+	}
+	return all, nil
+}
+
+// splitStatements cuts a file at the semicolons that end a line, and leaves
+// out comments that have a line of their own.
+func splitStatements(text string) []string {
+	var statements []string
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "--") {
+			continue
+		}
+		if end, ok := strings.CutSuffix(strings.TrimRight(line, " \t\r\n"), ";"); ok {
+			b.WriteString(end)
+			statements = append(statements, strings.TrimSpace(b.String()))
+			b.Reset()
+			continue
+		}
+		b.WriteString(line)
+	}
+	if rest := strings.TrimSpace(b.String()); rest != "" {
+		statements = append(statements, rest)
+	}
+	return statements
+}
