@@ -40,6 +40,7 @@ func TestOpenTwiceAndTogether(t *testing.T) {
 func TestOpenReadOnly(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
+	mustExec(t, openTest(t, cfg), "DROP DATABASE "+cfg.Database+" SYNC")
 	readOnly := cfg
 	readOnly.ReadOnly = true
 	_, err := Open(t.Context(), readOnly)

@@ -1,66 +1,32 @@
 package trail
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
-
 	"github.com/andmerada/andmerada/internal/embedded"
+	"github.com/andmerada/andmerada/internal/embedded/embeddedtest"
 )
 
-var (
-	engine    *embedded.ClickHouse
-	databases atomic.Int64
-)
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "trail")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		engine, err = embedded.StartClickHouse(context.Background(), embedded.ClickHouseConfig{Dir: dir})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer engine.Close()
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
 
 // testConfig is a database of the test's own on the embedded engine.
 func testConfig(t testing.TB) Config {
 	t.Helper()
+	database := embeddedtest.Database(t)
+	engine := embeddedtest.ClickHouse(t)
 	user, password := engine.Credentials(embedded.Writer)
-	cfg := Config{
+	return Config{
 		Addr:     engine.Addr(),
-		Database: fmt.Sprintf("andmerada_%d", databases.Add(1)),
+		Database: database,
 		User:     user,
 		Password: password,
 		Timeout:  20 * time.Second,
 		Logger:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
-	t.Cleanup(func() {
-		c, err := connect(cfg, "")
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer c.Close()
-		if err := c.Exec(context.Background(), "DROP DATABASE IF EXISTS {name:Identifier} SYNC", clickhouse.Named("name", cfg.Database)); err != nil {
-			t.Error(err)
-		}
-	})
-	return cfg
 }
 
 func openTest(t testing.TB, cfg Config) *DB {

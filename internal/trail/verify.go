@@ -49,7 +49,7 @@ offsets AS
 		countIf(place = 1) AS trail_rows,
 		countIf(place = 2) AS quarantined,
 		countIf(place = 3) AS gap,
-		uniqExactIf(index, place = 1) AS indexes,
+		if(of_max > 1, uniqExactIf(index, place = 1 AND rows_of > 1), toUInt64(trail_rows > 0)) AS indexes,
 		minIf(rows_of, place = 1) AS of_min,
 		maxIf(rows_of, place = 1) AS of_max,
 		maxIf(index, place = 1) AS index_max,
