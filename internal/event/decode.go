@@ -126,7 +126,12 @@ func (r *reader) binary(ev *Event, headers []Header, contentType string, value [
 	var seen attributes
 	for i := range headers {
 		if key := headers[i].Key; isCE(key) {
-			r.attribute(ev, &seen, strings.ToLower(key[3:]), headers[i].Value)
+			name := strings.ToLower(key[3:])
+			if pointer, ok := attributePointers[name]; ok {
+				r.attribute(ev, &seen, pointer, headers[i].Value)
+			} else {
+				r.extension(name)
+			}
 		} else if strings.EqualFold(key, "traceparent") && ev.TraceParent == "" {
 			ev.TraceParent = traceParent(headers[i].Value)
 		}
@@ -149,26 +154,14 @@ func (r *reader) binary(ev *Event, headers []Header, contentType string, value [
 	r.end()
 }
 
-// attribute reads one attribute from its text.
-func (r *reader) attribute(ev *Event, seen *attributes, name string, value []byte) {
-	pointer := "/" + name
-	if len(pointer) > MaxName {
-		pointer = ""
-	}
-	first := func(was *bool) bool {
-		if *was {
-			r.failAt(pointer, CodeDuplicate, "the same attribute twice", "each attribute once", "")
-			return false
-		}
-		*was = true
-		return true
-	}
-	switch name {
-	case "specversion", "id", "source", "type", "time", "datacontenttype", "sequence", "traceparent":
-	default: // an extension that nothing reads
-		r.extension(name)
-		return
-	}
+// attributePointers are the pointers of the attributes that are read.
+var attributePointers = map[string]string{
+	"specversion": "/specversion", "id": "/id", "source": "/source", "type": "/type", "time": "/time",
+	"datacontenttype": "/datacontenttype", "sequence": "/sequence", "traceparent": "/traceparent",
+}
+
+// attribute reads one attribute, by its pointer, from its text.
+func (r *reader) attribute(ev *Event, seen *attributes, pointer string, value []byte) {
 	switch {
 	case len(value) > MaxID:
 		r.failAt(pointer, CodeTooLong, fmt.Sprintf("%d bytes", len(value)), fmt.Sprintf("at most %d bytes", MaxID), "")
@@ -181,43 +174,53 @@ func (r *reader) attribute(ev *Event, seen *attributes, name string, value []byt
 		return
 	}
 	value = bytes.TrimSpace(value)
-	switch name {
-	case "specversion":
-		if first(&seen.spec) && string(value) != "1.0" {
+	switch pointer {
+	case "/specversion":
+		if r.first(&seen.spec, pointer) && string(value) != "1.0" {
 			r.failAt(pointer, CodeNotCloudEvent, shown(value), `specversion "1.0"`, "")
 		}
-	case "id":
-		if first(&seen.id) {
+	case "/id":
+		if r.first(&seen.id, pointer) {
 			ev.ID = string(value)
 		}
-	case "source":
-		if first(&seen.source) {
+	case "/source":
+		if r.first(&seen.source, pointer) {
 			ev.Source = r.shared(value)
 		}
-	case "type":
-		if first(&seen.typ) {
+	case "/type":
+		if r.first(&seen.typ, pointer) {
 			r.setType(ev, value, pointer)
 		}
-	case "time":
-		if first(&seen.time) {
+	case "/time":
+		if r.first(&seen.time, pointer) {
 			var ok bool
 			if ev.Time, ok = parseTime(value); !ok {
 				r.failAt(pointer, CodeBadTime, shown(value), "an RFC 3339 time with its offset, like 2024-06-10T09:59:59+03:00", "")
 			}
 		}
-	case "datacontenttype":
-		if first(&seen.contentType) {
+	case "/datacontenttype":
+		if r.first(&seen.contentType, pointer) {
 			r.dataType(string(value), pointer)
 		}
-	case "sequence":
+	case "/sequence":
 		n, err := strconv.ParseUint(string(value), 10, 64)
 		if err != nil {
 			r.failAt(pointer, CodeBadValue, shown(value), "the source's counter: a whole number", "")
 		}
 		ev.Sequence = n
-	case "traceparent":
+	case "/traceparent":
 		ev.TraceParent = traceParent(value)
 	}
+}
+
+// first says whether an attribute has not been seen before.
+func (r *reader) first(seen *bool, pointer string) bool {
+	if *seen {
+		r.failAt(pointer, CodeDuplicate, "the same attribute twice", "each attribute once", "")
+		return false
+	}
+	*seen = true
+	return true
 }
 
 // extension notes an attribute that nothing reads, if it may be a misspelt one.
@@ -289,7 +292,7 @@ func (r *reader) structured(ev *Event, value []byte) {
 	var data, data64 []byte
 	decoded := false
 	whole := r.object("a CloudEvent", func(name []byte) {
-		switch n := string(name); n {
+		switch string(name) {
 		case "data":
 			// In one pass where what it depends on stands before it.
 			if ev.Kind != 0 && seen.time && r.kind() == '{' {
@@ -302,11 +305,15 @@ func (r *reader) structured(ev *Event, value []byte) {
 			if !r.null() {
 				data64 = bytes.Clone(r.bytes("base64", MaxValue))
 			}
-		case "specversion", "id", "source", "type", "time", "datacontenttype", "sequence", "traceparent":
-			r.member(ev, &seen, n)
 		default:
+			if pointer, ok := attributePointers[string(name)]; ok {
+				r.member(ev, &seen, pointer)
+				return
+			}
+			if r.collect {
+				r.extension(string(name))
+			}
 			r.raw()
-			r.extension(n)
 		}
 	})
 	r.end()
@@ -343,7 +350,7 @@ func (r *reader) structured(ev *Event, value []byte) {
 
 // member reads a context attribute of a structured event: a string, or a
 // number or boolean of an extension.
-func (r *reader) member(ev *Event, seen *attributes, name string) {
+func (r *reader) member(ev *Event, seen *attributes, pointer string) {
 	switch r.kind() {
 	case 'n':
 		r.raw()
@@ -352,10 +359,10 @@ func (r *reader) member(ev *Event, seen *attributes, name string) {
 		if v == nil {
 			return
 		}
-		r.attribute(ev, seen, name, r.unquote(v))
+		r.attribute(ev, seen, pointer, r.unquote(v))
 	case '0':
-		if name == "sequence" {
-			r.attribute(ev, seen, name, r.raw())
+		if pointer == "/sequence" {
+			r.attribute(ev, seen, pointer, r.raw())
 			return
 		}
 		r.wrongType("a string", "")

@@ -68,6 +68,7 @@ type Fault struct {
 	Got     string
 	Want    string
 	Mend    string // what to write instead, "" if that is plain
+	Offset  int    // for faults of the JSON itself: the byte of the value where reading stopped
 }
 
 // Error is "missing /data/purpose: want a purpose of the register; mend".

@@ -124,6 +124,7 @@ func (r *reader) syntax(err error) {
 		offset = int(at.ByteOffset)
 		f.Pointer = r.base + maskPointer(string(at.JSONPointer))
 	}
+	f.Offset = offset
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		f.Code, f.Got, f.Want = CodeDuplicate, "the same name twice in one object", "each name once"
