@@ -200,11 +200,7 @@ func (c *checker) ambiguity(path, id string) {
 }
 
 func (c *checker) recipientIDs() []string {
-	ids := []string{event.DataSubject}
-	for _, e := range c.r.Recipients {
-		ids = append(ids, e.ID)
-	}
-	return ids
+	return append(c.r.recipientIDs(), event.DataSubject)
 }
 
 func (c *checker) purposeIDs() []string {
