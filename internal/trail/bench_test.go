@@ -36,7 +36,7 @@ func plausibleRow(r *rand.Rand, offset int64) Row {
 		Purpose: names[purpose], Categories: set, Fields: set[:1], Records: uint64(1 + r.IntN(3)), Basis: names[purpose%5],
 		BasisReference: "contract-" + strconv.Itoa(r.IntN(5000)), Channel: "", Sequence: uint64(offset),
 		BodyHash: person(r.Uint64()), Verdict: register.Outcome(1 + min(r.IntN(20)/18, 2)), Rules: []string{names[purpose]},
-		RegisterVersion: names[purpose%2], Evaluator: 1, JudgedAt: at.Add(2 * time.Second), Offset: offset,
+		RegisterVersion: names[purpose%2], Evaluator: 1, JudgedAt: time.UnixMilli(1_700_000_000_000 + offset/50_000*75_000_000), Offset: offset,
 	}
 	if row.Operation.HandsOver() {
 		row.Recipient = names[r.IntN(40)]

@@ -73,6 +73,9 @@ func TestInsertFailures(t *testing.T) {
 							}
 							// The date of a new process is another quarter's.
 							err = other.Insert(t.Context(), pending.Range, storedAt.Add(time.Hour), mixedBlocks(pending.Range))
+							if n := mustCount(t, db, "SELECT (SELECT count() FROM trail WHERE stored != '2026-03-31 23:59:59.999') + (SELECT count() FROM quarantine WHERE stored != '2026-03-31 23:59:59.999')"); n != 0 {
+								t.Errorf("%d rows do not have the journal's date", n)
+							}
 						case next == r.First:
 							err = other.Insert(t.Context(), r, storedAt.Add(time.Hour), mixedBlocks(r))
 						case next != r.Last+1:
@@ -149,34 +152,49 @@ func TestInsertPartial(t *testing.T) {
 // whoever comes second stops, and what it journaled does not stand in the way.
 func TestInsertOverlap(t *testing.T) {
 	t.Parallel()
-	cfg := testConfig(t)
-	a, b := openTest(t, cfg), openTest(t, cfg)
-	ra, rb := testRange(0, 20), testRange(10, 30)
-	var second error
-	a.hooks.before = func(s string) error { // a has journaled and read back
-		if s == "quarantine" && second == nil {
-			second = b.Insert(t.Context(), rb, storedAt, mixedBlocks(rb))
-		}
-		return nil
-	}
-	if err := a.Insert(t.Context(), ra, storedAt, mixedBlocks(ra)); err != nil {
-		t.Fatal(err)
-	}
-	if !errors.Is(second, ErrStateUnknown) {
-		t.Fatalf("the second: want ErrStateUnknown, got %v", second)
-	}
-	next, pending, err := b.Position(t.Context(), ra.Topic, ra.Partition)
-	if err != nil || next != 21 || pending != nil {
-		t.Fatalf("next %d, pending %v, %v", next, pending, err)
-	}
-	rest := testRange(21, 30)
-	if err := b.Insert(t.Context(), rest, storedAt, mixedBlocks(rest)); err != nil {
-		t.Fatal(err)
-	}
-	wantVerified(t, a, 0, 31)
-	// The withdrawn range itself can be journaled again where it is right.
-	if n := mustCount(t, a, "SELECT countIf(withdrawn) FROM journal"); n != 1 {
-		t.Errorf("%d withdrawn, want 1", n)
+	for _, dies := range []bool{false, true} { // before it could withdraw
+		t.Run(fmt.Sprint("dies=", dies), func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			a, b := openTest(t, cfg), openTest(t, cfg)
+			ra, rb := testRange(0, 20), testRange(10, 30)
+			journaled := 0
+			b.hooks.before = func(s string) error {
+				if s == "journal" {
+					journaled++
+				}
+				if dies && journaled > 1 {
+					return errPulled
+				}
+				return nil
+			}
+			var second error
+			a.hooks.before = func(s string) error { // a has journaled and read back
+				if s == "quarantine" && second == nil {
+					second = b.Insert(t.Context(), rb, storedAt, mixedBlocks(rb))
+				}
+				return nil
+			}
+			if err := a.Insert(t.Context(), ra, storedAt, mixedBlocks(ra)); err != nil {
+				t.Fatal(err)
+			}
+			if !errors.Is(second, ErrStateUnknown) {
+				t.Fatalf("the second: want ErrStateUnknown, got %v", second)
+			}
+			if n := mustCount(t, a, "SELECT countIf(withdrawn) FROM journal"); (n == 0) != dies {
+				t.Errorf("%d withdrawn", n)
+			}
+			c := openTest(t, cfg)
+			next, pending, err := c.Position(t.Context(), ra.Topic, ra.Partition)
+			if err != nil || next != 21 || pending != nil {
+				t.Fatalf("next %d, pending %v, %v", next, pending, err)
+			}
+			rest := testRange(21, 30)
+			if err := c.Insert(t.Context(), rest, storedAt, mixedBlocks(rest)); err != nil {
+				t.Fatal(err)
+			}
+			wantVerified(t, a, 0, 31)
+		})
 	}
 }
 

@@ -73,8 +73,8 @@ type Row struct {
 	Unknown         []string         // facts that were missing
 	RegisterVersion string
 	Evaluator       uint16
-	JudgedAt        time.Time
-	Cause           string // why judged again; "" = the first judgement
+	JudgedAt        time.Time // one moment for a whole batch: it then costs nothing to keep (5 bytes a row if each has its own)
+	Cause           string    // why judged again; "" = the first judgement
 
 	Topic     string // these three: where in Kafka; Append takes Topic and Partition from the range
 	Partition int32
