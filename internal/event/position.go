@@ -11,9 +11,18 @@ import (
 // what it points to, or else of the nearest thing around it. base is the pointer
 // of the text within the event.
 func locate(findings []Finding, text []byte, base string) {
+	const somewhere = -1
 	offsets := map[string]int{}
+	for i := range findings {
+		for p := findings[i].Pointer; ; p = p[:strings.LastIndexByte(p, '/')] {
+			offsets[p] = somewhere
+			if p == "" {
+				break
+			}
+		}
+	}
 	dec := jsontext.NewDecoder(bytes.NewReader(text))
-	for {
+	for dec.StackDepth() <= MaxDepth {
 		at := int(dec.InputOffset())
 		if _, err := dec.ReadToken(); err != nil {
 			break // what could be read is enough
@@ -22,7 +31,7 @@ func locate(findings []Finding, text []byte, base string) {
 			at++
 		}
 		pointer := base + string(dec.StackPointer())
-		if _, ok := offsets[pointer]; !ok {
+		if seen, wanted := offsets[pointer]; wanted && seen == somewhere {
 			offsets[pointer] = at
 		}
 	}
@@ -30,7 +39,7 @@ func locate(findings []Finding, text []byte, base string) {
 		f := &findings[i]
 		pointer := f.Pointer
 		for f.Line == 0 && strings.HasPrefix(pointer, base) {
-			if at, ok := offsets[pointer]; ok {
+			if at, ok := offsets[pointer]; ok && at != somewhere {
 				f.Line, f.Column = lineColumn(text, at)
 				break
 			}
