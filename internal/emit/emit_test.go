@@ -229,7 +229,7 @@ func TestNothingIsSentIfOneEventIsAtFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	bad := sample(2)
 	bad.Purpose = ""
 	err = w.Emit(t.Context(), sample(1), bad)
@@ -246,7 +246,7 @@ func TestKafkaAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	err = w.Emit(ctx, sample(1), sample(2))
@@ -270,7 +270,7 @@ func BenchmarkEmit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	const n = 20_000
 	var events []*event.Event
 	for i := range n {

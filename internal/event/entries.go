@@ -1,6 +1,9 @@
 package event
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // The words that entries of the lists use.
 var (
@@ -39,9 +42,16 @@ func readList[T any](r *reader, list *List[T], read func(*T)) {
 
 // need reports a member of the object just read that must be there.
 func (r *reader) need(there bool, member, want string) {
-	if !there && r.fault == nil {
-		r.failAt(r.pointer()+"/"+member, CodeMissing, "", want, "")
+	if there || r.fault != nil {
+		return
 	}
+	pointer := r.pointer() + "/" + member
+	for _, f := range r.faults { // it is there, but at fault
+		if f.Pointer == pointer || strings.HasPrefix(f.Pointer, pointer+"/") {
+			return
+		}
+	}
+	r.failAt(pointer, CodeMissing, "", want, "")
 }
 
 // entry reads one entry of a list: read takes the members that it has beside

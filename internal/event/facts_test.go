@@ -136,3 +136,18 @@ func TestFactEventDefaults(t *testing.T) {
 		t.Errorf("valid from %v, want the event's time %v (%v)", ev.Fact.ValidFrom, ev.Time, err)
 	}
 }
+
+// TestStatementsTakeTheController holds that an entry that names no controller
+// is about that of the event, wherever in the data that stands.
+func TestStatementsTakeTheController(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(structured(`"controller":"elektrum",`, ""), `["name"]`,
+		`["name"],"statements":{"consent":[{"purpose":"p","given_at":"2024-01-01T00:00:00Z"},{"controller":"netpro","purpose":"p","given_at":"2024-01-01T00:00:00Z"}]},"controller":"elektrum"`, 1)
+	ev, err := event.DecodeKafka(nil, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ev.Statements.Consents.Entries; len(got) != 2 || got[0].Controller != "elektrum" || got[1].Controller != "netpro" {
+		t.Errorf("got %+v", got)
+	}
+}
