@@ -1,13 +1,12 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,7 +50,8 @@ type ClickHouseConfig struct {
 // ClickHouse is the running engine.
 type ClickHouse struct {
 	tcp, http   string
-	ports       [2]int // Of tcp and http.
+	door        *door
+	ports       [2]int // The engine's own, native (behind the door) and HTTP.
 	credentials credentials
 	fifo        *os.File
 	lock        *dirLock
@@ -102,14 +102,13 @@ func StartClickHouse(ctx context.Context, config ClickHouseConfig) (_ *ClickHous
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	args, err := c.prepare(dir, config)
-	if err != nil {
-		used.Store(false)
-		return nil, errors.Join(fmt.Errorf("start the embedded ClickHouse: %w", err), lock.release())
+	var engine *engine
+	if err == nil {
+		engine, err = loadEngine(path)
 	}
-	engine, err := loadEngine(path)
 	if err != nil {
 		used.Store(false)
-		return nil, errors.Join(err, c.fifo.Close(), lock.release())
+		return nil, errors.Join(fmt.Errorf("start the embedded ClickHouse: %w", err), c.unprepare())
 	}
 
 	began := time.Now()
@@ -122,6 +121,7 @@ func StartClickHouse(ctx context.Context, config ClickHouseConfig) (_ *ClickHous
 		return nil, errors.Join(fmt.Errorf("start the embedded ClickHouse in %q: %w", dir, err), c.Close())
 	}
 	signals.restore() // The start may have changed some of them.
+	c.door.serve()
 	go c.watch(dir)
 	c.log.InfoContext(ctx, "embedded ClickHouse runs", "dir", dir, "native", c.tcp, "http", c.http, "took", time.Since(began))
 	return c, nil
@@ -147,12 +147,9 @@ func (c *ClickHouse) prepare(dir string, config ClickHouseConfig) ([]string, err
 	if err := writeConfig(dir, config, c.credentials); err != nil {
 		return nil, err
 	}
-	tcp, http, err := ports(config)
-	if err != nil {
+	if err := c.listen(config); err != nil {
 		return nil, err
 	}
-	c.ports = [2]int{tcp, http}
-	c.tcp, c.http = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp)), net.JoinHostPort("127.0.0.1", strconv.Itoa(http))
 
 	// The engine lives as long as there may be queries for it. It reads them
 	// from a file and then from a pipe that nobody writes to, until Close (or
@@ -173,39 +170,58 @@ func (c *ClickHouse) prepare(dir string, config ClickHouseConfig) ([]string, err
 		"--path=" + filepath.Join(dir, "data"),
 		"--log-level=warning",
 		"--listen_host=127.0.0.1",
-		"--tcp_port=" + strconv.Itoa(tcp),
-		"--http_port=" + strconv.Itoa(http),
+		"--tcp_port=" + strconv.Itoa(c.ports[0]),
+		"--http_port=" + strconv.Itoa(c.ports[1]),
 		"--queries-file", filepath.Join(dir, startFile), fifo,
 	}, nil
 }
 
-// ports returns the configured ports, and free ones for those that are 0. A
-// given port that is taken is an error here, where its cause can be said.
-func ports(config ClickHouseConfig) (tcp, http int, err error) {
-	for _, port := range []int{config.TCPPort, config.HTTPPort} {
-		if port == 0 {
-			continue
-		}
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+// unprepare takes back what prepare and lockDir have opened.
+func (c *ClickHouse) unprepare() error {
+	var err error
+	if c.fifo != nil {
+		err = c.fifo.Close()
+	}
+	if c.door != nil {
+		err = errors.Join(err, c.door.close())
+	}
+	return errors.Join(err, c.lock.release())
+}
+
+// listen opens the door and chooses the engine's ports. A given port that is
+// taken is an error here, where its cause can be said.
+func (c *ClickHouse) listen(config ClickHouseConfig) error {
+	listener, err := listenOn(config.TCPPort)
+	if err != nil {
+		return err
+	}
+	c.door = &door{listener: listener, check: c.checkGreeting}
+	if config.HTTPPort != 0 {
+		probe, err := listenOn(config.HTTPPort)
 		if err != nil {
-			return 0, 0, fmt.Errorf("listen on port %d: %w; stop what listens there, or choose another port", port, err)
+			return err
 		}
-		if err := l.Close(); err != nil {
-			return 0, 0, fmt.Errorf("listen on port %d: %w", port, err)
+		if err := probe.Close(); err != nil {
+			return fmt.Errorf("listen on port %d: %w", config.HTTPPort, err)
 		}
 	}
 	free, err := freeport.Take(2)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	tcp, http = config.TCPPort, config.HTTPPort
-	if tcp == 0 {
-		tcp = free[0]
+	c.ports = [2]int{free[0], cmp.Or(config.HTTPPort, free[1])}
+	c.door.engine = net.JoinHostPort("127.0.0.1", strconv.Itoa(c.ports[0]))
+	c.tcp = listener.Addr().String()
+	c.http = net.JoinHostPort("127.0.0.1", strconv.Itoa(c.ports[1]))
+	return nil
+}
+
+func listenOn(port int) (net.Listener, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("listen on port %d: %w; stop what listens there, or choose another port", port, err)
 	}
-	if http == 0 {
-		http = free[1]
-	}
-	return tcp, http, nil
+	return listener, nil
 }
 
 // waitReady waits until the engine answers on both protocols.
@@ -222,26 +238,11 @@ func (c *ClickHouse) waitReady(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
-		if c.answers(ctx) {
+		// The HTTP listener is the last to start: when it answers, all is there.
+		if _, err := c.get(ctx, "/ping"); err == nil {
 			return nil
 		}
 	}
-}
-
-// answers says whether the engine serves both of its ports.
-func (c *ClickHouse) answers(ctx context.Context) bool {
-	// The HTTP listener is the last to start: when it answers, both are there.
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.http+"/ping", http.NoBody)
-	if err != nil {
-		return false
-	}
-	request.Close = true // One connection an attempt: none is left behind.
-	response, err := http.DefaultTransport.RoundTrip(request)
-	if err != nil {
-		return false
-	}
-	_, err = io.Copy(io.Discard, response.Body)
-	return errors.Join(err, response.Body.Close()) == nil && response.StatusCode == http.StatusOK
 }
 
 // why is the engine's last error, with what to do about it.
@@ -296,13 +297,20 @@ func (c *ClickHouse) Close() error {
 		return c.closeErr
 	}
 	defer close(c.closed)
-	err := c.fifo.Close() // The engine reads the pipe's end, and has no more queries.
+	told := false // An end before this one: the start or Done says why.
+	select {
+	case <-c.ended:
+		told = true
+	default:
+	}
+	// Then the engine reads the pipe's end, and knows that no query follows.
+	err := errors.Join(c.door.close(), c.fifo.Close())
 	if waitErr := c.waitEnded(); waitErr != nil {
 		// The lock stays: the engine may still write.
 		c.closeErr = errors.Join(err, waitErr)
 		return c.closeErr
 	}
-	if c.text != "" {
+	if c.text != "" && !told {
 		err = errors.Join(err, fmt.Errorf("stop the embedded ClickHouse: %s", c.why()))
 	}
 	c.closeErr = errors.Join(err, c.lock.release())

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
@@ -31,9 +32,12 @@ type KafkaConfig struct {
 	Logger *slog.Logger
 }
 
-// Kafka is the running broker: one node, without replication. A client may
-// make a topic by asking for it (Metadata with auto-creation), as with a
-// Kafka broker by default.
+// Kafka is the running broker: one node, without replication.
+//
+// In memory it makes a topic when a client asks for one that isn't there, as
+// Apache Kafka does by default. With a directory it doesn't, and topics are
+// made by CreateTopics: what kfake makes by itself it notes down only at its
+// stop, so that a kill would lose the topic with all that is in it.
 type Kafka struct {
 	cluster *kfake.Cluster
 	addr    string
@@ -62,10 +66,11 @@ func StartKafka(ctx context.Context, config KafkaConfig) (*Kafka, error) {
 		kfake.Ports(config.Port),
 		kfake.ClusterID("andmerada"),
 		kfake.DefaultNumPartitions(int(partitions)),
-		kfake.AllowAutoTopicCreation(),
 		kfake.WithLogger(k.failed),
 	}
-	if config.Dir != "" {
+	if config.Dir == "" {
+		options = append(options, kfake.AllowAutoTopicCreation())
+	} else {
 		dir, lock, err := lockDir(config.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("start the embedded Kafka: %w", err)
@@ -91,6 +96,28 @@ func explain(config KafkaConfig, err error) error {
 	}
 	return fmt.Errorf("start the embedded Kafka in %q: %w; its data are damaged or of another version: "+
 		"move the directory away to begin with an empty one, or put back a copy of it", config.Dir, err)
+}
+
+// CreateTopic makes a topic, if it isn't there, with the given number of
+// partitions; 0 is what [KafkaConfig] says. A topic that's there stays as it
+// is.
+func (k *Kafka) CreateTopic(ctx context.Context, name string, partitions int) error {
+	if partitions == 0 {
+		partitions = -1 // As configured.
+	}
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(k.addr), Transport: transport}
+	answer, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}},
+	})
+	if err == nil {
+		err = answer.Errors[name]
+	}
+	if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+		return fmt.Errorf("create topic %q: %w", name, err)
+	}
+	return nil
 }
 
 // Addr is the broker's address, host:port.

@@ -1,0 +1,226 @@
+package embedded
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
+
+// door stands between clients and the engine's native port. The engine ends
+// the whole process (std::terminate) if a client's greeting there fails, by a
+// wrong password or by a database that isn't there; the same over HTTP does no
+// harm. So the door reads the greeting first, refuses as the engine would, and
+// passes on what will succeed. After the greeting it only copies.
+type door struct {
+	listener net.Listener
+	engine   string // The engine's native address.
+	check    func(ctx context.Context, g greeting) *proto.Exception
+	cancel   context.CancelFunc
+	workers  sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	open   map[net.Conn]struct{}
+}
+
+// greeting is what the door looks at of the Hello that a client begins with.
+type greeting struct{ database, user, password string }
+
+// Bounds of a greeting: a part's bytes, and the time it may take.
+const (
+	maxGreetingPart = 4096
+	greetingLimit   = 10 * time.Second
+)
+
+// serve accepts clients until close.
+func (d *door) serve() {
+	ctx, cancel := context.WithCancel(context.Background())
+	d.cancel = cancel
+	d.open = make(map[net.Conn]struct{})
+	d.workers.Go(func() {
+		for {
+			client, err := d.listener.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err != nil {
+				time.Sleep(10 * time.Millisecond) // Out of descriptors, most likely: others may close some.
+				continue
+			}
+			d.workers.Go(func() { d.pass(ctx, client) })
+		}
+	})
+}
+
+// close ends all connections and waits until nothing of the door runs.
+func (d *door) close() error {
+	d.mu.Lock()
+	d.closed = true
+	for conn := range d.open {
+		_ = conn.Close() // Its copying ends; nothing else to do about it.
+	}
+	d.mu.Unlock()
+	err := d.listener.Close()
+	if d.cancel != nil { // It has served.
+		d.cancel()
+	}
+	d.workers.Wait()
+	return err
+}
+
+// keep notes a connection for close, or closes it if that has been.
+func (d *door) keep(conn net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		_ = conn.Close()
+		return false
+	}
+	d.open[conn] = struct{}{}
+	return true
+}
+
+func (d *door) drop(conn net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.open, conn)
+	_ = conn.Close() // Both sides know already.
+}
+
+// pass serves one client to its end. What fails here is the client's or the
+// engine's going, which the other side sees as such.
+func (d *door) pass(ctx context.Context, client net.Conn) {
+	if !d.keep(client) {
+		return
+	}
+	defer d.drop(client)
+	if client.SetReadDeadline(time.Now().Add(greetingLimit)) != nil {
+		return
+	}
+	var read bytes.Buffer // All that was read, to be passed on.
+	g, err := readGreeting(io.TeeReader(client, &read))
+	if err != nil || client.SetReadDeadline(time.Time{}) != nil {
+		return
+	}
+	if refusal := d.check(ctx, g); refusal != nil {
+		var answer proto.Buffer
+		proto.ServerCodeException.Encode(&answer)
+		refusal.EncodeAware(&answer, 0)
+		_, _ = client.Write(answer.Buf)
+		return
+	}
+	engine, err := new(net.Dialer).DialContext(ctx, "tcp", d.engine)
+	if err != nil || !d.keep(engine) {
+		return
+	}
+	defer d.drop(engine)
+	if _, err := engine.Write(read.Bytes()); err != nil {
+		return
+	}
+	// When one side goes the other is told, and its copying ends too.
+	d.workers.Go(func() {
+		_, _ = io.Copy(engine, client)
+		_ = engine.Close()
+	})
+	_, _ = io.Copy(client, engine)
+}
+
+// readGreeting reads a client's Hello: its code, name, version (three numbers),
+// database, user and password; numbers are LEB128, strings have their length
+// before them (ClickHouse's native protocol).
+func readGreeting(from io.Reader) (greeting, error) {
+	r := bufio.NewReaderSize(from, 1024)
+	code, err := binary.ReadUvarint(r)
+	if err != nil {
+		return greeting{}, err
+	}
+	if code != uint64(proto.ClientCodeHello) {
+		return greeting{}, fmt.Errorf("code %d is not that of a Hello", code)
+	}
+	var g greeting
+	var name string
+	for _, part := range []*string{&name, nil, nil, nil, &g.database, &g.user, &g.password} {
+		n, err := binary.ReadUvarint(r)
+		if err != nil {
+			return greeting{}, err
+		}
+		if part == nil {
+			continue
+		}
+		if n > maxGreetingPart {
+			return greeting{}, errors.New("a part of the greeting is too long")
+		}
+		text := make([]byte, n)
+		if _, err := io.ReadFull(r, text); err != nil {
+			return greeting{}, err
+		}
+		*part = string(text)
+	}
+	return g, nil
+}
+
+// checkGreeting says whether the engine would take the greeting, and if not,
+// what it would answer.
+func (c *ClickHouse) checkGreeting(ctx context.Context, g greeting) *proto.Exception {
+	password := c.credentials[User(g.user)]
+	if password == "" || subtle.ConstantTimeCompare([]byte(password), []byte(g.password)) == 0 {
+		return &proto.Exception{
+			Code: proto.ErrAuthenticationFailed, Name: "DB::Exception",
+			Message: g.user + ": Authentication failed: password is incorrect, or there is no user with such name",
+		}
+	}
+	if g.database == "" || g.database == DatabaseName {
+		return nil
+	}
+	there, err := c.hasDatabase(ctx, g.database)
+	switch {
+	case err != nil:
+		return &proto.Exception{Code: proto.ErrNetworkError, Name: "DB::Exception", Message: "look for the database: " + err.Error()}
+	case !there:
+		return &proto.Exception{Code: proto.ErrUnknownDatabase, Name: "DB::Exception", Message: "Database " + g.database + " does not exist"}
+	}
+	return nil
+}
+
+// hasDatabase asks the engine over HTTP, where nothing can go wrong.
+func (c *ClickHouse) hasDatabase(ctx context.Context, name string) (bool, error) {
+	query := url.Values{"query": {"SELECT count() FROM system.databases WHERE name = {name:String}"}, "param_name": {name}}
+	answer, err := c.get(ctx, "/?"+query.Encode())
+	return answer == "1\n", err
+}
+
+// get sends the engine an HTTP request as the writer, and returns what it
+// answers.
+func (c *ClickHouse) get(ctx context.Context, path string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.http+path, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("X-ClickHouse-User", string(Writer))
+	request.Header.Set("X-ClickHouse-Key", c.credentials[Writer])
+	request.Close = true // One connection a request: none is left behind.
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return "", err
+	}
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", response.Status, text)
+	}
+	return string(text), nil
+}
