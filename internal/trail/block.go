@@ -9,11 +9,11 @@ import (
 	"github.com/andmerada/andmerada/internal/register"
 )
 
-// TrailBlock is rows of the trail in typed columns, ready for the wire. It is
+// Block is rows of the trail in typed columns, ready for the wire. It is
 // kept and Reset between batches, so that appending allocates nothing once the
 // columns have grown. Strings of the repetitive columns are referred to, not
 // copied, until the next Reset.
-type TrailBlock struct {
+type Block struct {
 	eventID                                       proto.ColStr
 	source                                        *lowCard
 	operation                                     enum8
@@ -57,9 +57,9 @@ type TrailBlock struct {
 	columns []column
 }
 
-// NewTrailBlock is an empty block.
-func NewTrailBlock() *TrailBlock {
-	b := new(TrailBlock)
+// NewBlock is an empty block.
+func NewBlock() *Block {
+	b := new(Block)
 	for _, c := range []**lowCard{
 		&b.source, &b.controller, &b.cohortID, &b.actor, &b.actorRole, &b.actorOrganisation, &b.actorOnBehalfOf,
 		&b.purpose, &b.recipient, &b.recipientOrganisation, &b.recipientCode, &b.recipientCountry,
@@ -128,14 +128,14 @@ func NewTrailBlock() *TrailBlock {
 }
 
 // Rows is how many rows the block holds.
-func (b *TrailBlock) Rows() int { return len(b.offset) }
+func (b *Block) Rows() int { return len(b.offset) }
 
 // Reset empties the block and keeps its memory.
-func (b *TrailBlock) Reset() { resetColumns(b.columns) }
+func (b *Block) Reset() { resetColumns(b.columns) }
 
 // Append adds a row. Where it came from (topic, partition) and the stored date
 // are the range's and are filled in when the block is inserted.
-func (b *TrailBlock) Append(r *Row) {
+func (b *Block) Append(r *Row) {
 	b.eventID.Append(r.EventID)
 	b.source.Append(r.Source)
 	b.operation.Append(proto.Enum8(r.Operation))
@@ -188,7 +188,7 @@ func (b *TrailBlock) Append(r *Row) {
 }
 
 // stamp fills in what all rows of a range share.
-func (b *TrailBlock) stamp(r Range, stored time.Time) {
+func (b *Block) stamp(r Range, stored time.Time) {
 	n := b.Rows()
 	b.stored.fill(n, stored)
 	b.topic.fill(n, r.Topic)
@@ -196,7 +196,7 @@ func (b *TrailBlock) stamp(r Range, stored time.Time) {
 }
 
 // row is row i, as it was appended or read.
-func (b *TrailBlock) row(i int) Row {
+func (b *Block) row(i int) Row {
 	return Row{
 		EventID:               b.eventID.Row(i),
 		Source:                b.source.Row(i),

@@ -12,7 +12,7 @@ import (
 // Blocks is all that a range of offsets became. It is filled by one goroutine,
 // inserted, Reset and filled again.
 type Blocks struct {
-	Trail      *TrailBlock
+	Trail      *Block
 	Quarantine *QuarantineBlock
 	Members    *MemberBlock
 	Gaps       *GapBlock
@@ -20,7 +20,7 @@ type Blocks struct {
 
 // NewBlocks is a set of empty blocks.
 func NewBlocks() *Blocks {
-	return &Blocks{NewTrailBlock(), NewQuarantineBlock(), NewMemberBlock(), NewGapBlock()}
+	return &Blocks{NewBlock(), NewQuarantineBlock(), NewMemberBlock(), NewGapBlock()}
 }
 
 // Reset empties all blocks and keeps their memory.
@@ -92,7 +92,7 @@ func hashBytes(h hash.Hash, buf []byte, col proto.ColFixedStr16) {
 	h.Write(buf)
 }
 
-// QuarantineBlock is rows of the quarantine; see [TrailBlock] for its use.
+// QuarantineBlock is rows of the quarantine; see [Block] for its use.
 type QuarantineBlock struct {
 	topic               *lowCard
 	partition           proto.ColUInt32
@@ -155,23 +155,7 @@ func (b *QuarantineBlock) stamp(r Range, stored time.Time) {
 	fill(&b.partition, b.Rows(), uint32(r.Partition))
 }
 
-// row is row i, as it was appended or read.
-func (b *QuarantineBlock) row(i int) QuarantineRow {
-	return QuarantineRow{
-		Offset:    int64(b.offset[i]),
-		Recorded:  b.recorded.at(i),
-		Reason:    b.reason.Row(i),
-		Pointer:   b.pointer.Row(i),
-		Detail:    b.detail.Row(i),
-		Source:    b.source.Row(i),
-		EventHash: b.eventHash[i],
-		BodyHash:  b.bodyHash[i],
-		Sealed:    []byte(b.sealed.Row(i)),
-		Size:      b.size[i],
-	}
-}
-
-// MemberBlock is members of cohorts; see [TrailBlock] for its use.
+// MemberBlock is members of cohorts; see [Block] for its use.
 type MemberBlock struct {
 	controller, cohortID *lowCard
 	person               proto.ColFixedStr16
@@ -221,7 +205,7 @@ func (b *MemberBlock) stamp(r Range, stored time.Time) {
 	fill(&b.partition, b.Rows(), uint32(r.Partition))
 }
 
-// GapBlock is recorded gaps; see [TrailBlock] for its use.
+// GapBlock is recorded gaps; see [Block] for its use.
 type GapBlock struct {
 	topic       *lowCard
 	partition   proto.ColUInt32

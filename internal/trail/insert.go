@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -130,8 +131,8 @@ func (db *DB) write(ctx context.Context, e JournalEntry, t table, fresh bool) (J
 					return e, err
 				}
 				db.log.WarnContext(ctx, "acknowledged rows are not there, sending them under a new token",
-					"table", t.name, "range", e.Range.String(), "attempt", next.Attempt)
-				e, acknowledged = next, false
+					slog.String("table", t.name), slog.String("range", e.String()), slog.Uint64("attempt", uint64(next.Attempt)))
+				e = next
 			}
 		}
 		token := e.token(t.name)
@@ -205,7 +206,7 @@ func (db *DB) detach(ctx context.Context) (context.Context, context.CancelFunc) 
 // if ctx has ended.
 func (db *DB) pause(ctx context.Context, try int, failure error) error {
 	if try > 0 && failure != nil {
-		db.log.WarnContext(ctx, "writing the trail failed, trying again", "try", try, "error", failure)
+		db.log.WarnContext(ctx, "writing the trail failed, trying again", slog.Int("try", try), slog.Any("error", failure))
 		wait := time.NewTimer(min(50*time.Millisecond<<(try-1), 5*time.Second))
 		defer wait.Stop()
 		select {

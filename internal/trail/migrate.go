@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path"
 	"slices"
 	"strconv"
@@ -127,7 +128,7 @@ func (db *DB) apply(ctx context.Context, m migration) error {
 		clickhouse.Named("version", strconv.Itoa(int(m.version))), clickhouse.Named("name", m.name), clickhouse.Named("checksum", m.checksum)); err != nil {
 		return fmt.Errorf("record migration %s: %w", m.name, err)
 	}
-	db.log.InfoContext(ctx, "migrated the trail", "version", m.version, "migration", m.name)
+	db.log.InfoContext(ctx, "migrated the trail", slog.Uint64("version", uint64(m.version)), slog.String("migration", m.name))
 	return nil
 }
 

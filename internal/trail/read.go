@@ -36,7 +36,7 @@ var errStop = errors.New("the reader has stopped")
 // error, if there is one.
 func (db *DB) rows(ctx context.Context, only []string, where string, parameters map[string]string, settings ...ch.Setting) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		b := NewTrailBlock()
+		b := NewBlock()
 		columns := b.columns
 		var missing []column
 		if only != nil {

@@ -48,8 +48,10 @@ func testRange(first, last int64) Range {
 func mixedBlocks(r Range) *Blocks {
 	b := NewBlocks()
 	b.Gaps.Append(Gap{First: r.First, Last: r.First + 1, Reason: "marker"})
-	b.Quarantine.Append(&QuarantineRow{Offset: r.First + 2, Recorded: storedAt, Reason: "syntax", Pointer: "/data/person", Detail: "no",
-		Source: "crm", EventHash: EventHash("crm", "x"), BodyHash: [16]byte{1}, Sealed: []byte{0, 1, 2, 255}, Size: 3})
+	b.Quarantine.Append(&QuarantineRow{
+		Offset: r.First + 2, Recorded: storedAt, Reason: "syntax", Pointer: "/data/person", Detail: "no",
+		Source: "crm", EventHash: EventHash("crm", "x"), BodyHash: [16]byte{1}, Sealed: []byte{0, 1, 2, 255}, Size: 3,
+	})
 	for i := range 3 {
 		row := fullRow(r.First + 3)
 		row.Person, row.PersonIndex, row.Of = person(uint64(i)), uint16(i), 3

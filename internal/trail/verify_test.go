@@ -14,32 +14,54 @@ func TestVerifyFindsFaults(t *testing.T) {
 		want  PartitionReport
 	}{
 		"nothing": {"SELECT 1", PartitionReport{}},
-		"missing in the trail": {"ALTER TABLE trail DELETE WHERE offset IN (10, 11, 15) SETTINGS mutations_sync = 2",
-			PartitionReport{Missing: 3, MissingRanges: []OffsetRange{{10, 11}, {15, 15}}}},
-		"missing at both ends": {"ALTER TABLE trail DELETE WHERE offset IN (19, 20) SETTINGS mutations_sync = 2",
-			PartitionReport{Missing: 2, MissingRanges: []OffsetRange{{19, 20}}}},
+		"missing in the trail": {
+			"ALTER TABLE trail DELETE WHERE offset IN (10, 11, 15) SETTINGS mutations_sync = 2",
+			PartitionReport{Missing: 3, MissingRanges: []OffsetRange{{10, 11}, {15, 15}}},
+		},
+		"missing at both ends": {
+			"ALTER TABLE trail DELETE WHERE offset IN (19, 20) SETTINGS mutations_sync = 2",
+			PartitionReport{Missing: 2, MissingRanges: []OffsetRange{{19, 20}}},
+		},
 		"missing gap":           {"ALTER TABLE gaps DELETE WHERE 1 SETTINGS mutations_sync = 2", PartitionReport{Missing: 2, MissingRanges: []OffsetRange{{0, 1}}}},
 		"missing in quarantine": {"ALTER TABLE quarantine DELETE WHERE 1 SETTINGS mutations_sync = 2", PartitionReport{Missing: 1, MissingRanges: []OffsetRange{{2, 2}}}},
 		"row twice":             {"INSERT INTO trail SELECT * FROM trail WHERE offset = 12", PartitionReport{Doubled: 1, DoubledOffsets: []int64{12}}},
-		"in another quarter": {"INSERT INTO trail SELECT * REPLACE (stored + INTERVAL 1 YEAR AS stored) FROM trail WHERE offset = 12",
-			PartitionReport{Doubled: 1, DoubledOffsets: []int64{12}}},
+		"in another quarter": {
+			"INSERT INTO trail SELECT * REPLACE (stored + INTERVAL 1 YEAR AS stored) FROM trail WHERE offset = 12",
+			PartitionReport{Doubled: 1, DoubledOffsets: []int64{12}},
+		},
 		"quarantined twice": {"INSERT INTO quarantine SELECT * FROM quarantine", PartitionReport{Doubled: 1, DoubledOffsets: []int64{2}}},
-		"trail and quarantine": {"INSERT INTO quarantine SELECT * REPLACE (8 AS offset) FROM quarantine",
-			PartitionReport{Doubled: 1, DoubledOffsets: []int64{8}}},
-		"trail and gap": {"INSERT INTO gaps SELECT * REPLACE (8 AS first, 9 AS last) FROM gaps",
-			PartitionReport{Doubled: 2, DoubledOffsets: []int64{8, 9}}},
-		"half of the persons": {"ALTER TABLE trail DELETE WHERE offset = 3 AND person_index = 1 SETTINGS mutations_sync = 2",
-			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{3}}},
-		"the last person": {"ALTER TABLE trail DELETE WHERE offset = 3 AND person_index = 2 SETTINGS mutations_sync = 2",
-			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{3}}},
-		"one person for another": {"INSERT INTO trail SELECT * REPLACE (3 AS person_index) FROM trail WHERE offset = 3 LIMIT 1",
-			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{3}}},
-		"a member less": {"ALTER TABLE cohort_members DELETE WHERE person = (SELECT min(person) FROM cohort_members) SETTINGS mutations_sync = 2",
-			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{4}}},
-		"members twice": {"INSERT INTO cohort_members SELECT * FROM cohort_members",
-			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{4}}},
-		"members of nothing": {"INSERT INTO cohort_members SELECT * REPLACE (9 AS offset) FROM cohort_members LIMIT 1",
-			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{9}}},
+		"trail and quarantine": {
+			"INSERT INTO quarantine SELECT * REPLACE (8 AS offset) FROM quarantine",
+			PartitionReport{Doubled: 1, DoubledOffsets: []int64{8}},
+		},
+		"trail and gap": {
+			"INSERT INTO gaps SELECT * REPLACE (8 AS first, 9 AS last) FROM gaps",
+			PartitionReport{Doubled: 2, DoubledOffsets: []int64{8, 9}},
+		},
+		"half of the persons": {
+			"ALTER TABLE trail DELETE WHERE offset = 3 AND person_index = 1 SETTINGS mutations_sync = 2",
+			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{3}},
+		},
+		"the last person": {
+			"ALTER TABLE trail DELETE WHERE offset = 3 AND person_index = 2 SETTINGS mutations_sync = 2",
+			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{3}},
+		},
+		"one person for another": {
+			"INSERT INTO trail SELECT * REPLACE (3 AS person_index) FROM trail WHERE offset = 3 LIMIT 1",
+			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{3}},
+		},
+		"a member less": {
+			"ALTER TABLE cohort_members DELETE WHERE person = (SELECT min(person) FROM cohort_members) SETTINGS mutations_sync = 2",
+			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{4}},
+		},
+		"members twice": {
+			"INSERT INTO cohort_members SELECT * FROM cohort_members",
+			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{4}},
+		},
+		"members of nothing": {
+			"INSERT INTO cohort_members SELECT * REPLACE (9 AS offset) FROM cohort_members LIMIT 1",
+			PartitionReport{Incomplete: 1, IncompleteOffsets: []int64{9}},
+		},
 		"judged again": {"INSERT INTO trail SELECT * REPLACE ('late fact' AS cause) FROM trail WHERE offset = 12", PartitionReport{}},
 		"elsewhere":    {"INSERT INTO trail SELECT * REPLACE ('other' AS topic) FROM trail WHERE offset = 12", PartitionReport{}},
 	} {

@@ -1,0 +1,321 @@
+package trail
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// Bounds of the questions.
+const (
+	queryTimeout  = 20 * time.Second // of one query
+	maxPersons    = 10_000           // pseudonyms that one question may be about
+	maxLinkRounds = 8                // of following links between pseudonyms
+	maxUses       = 20_000           // rows of a recipient summary
+	maxPage       = 1000             // rows of a timeline page
+)
+
+// ErrTooMany says that a question is about more pseudonyms than can be
+// answered for at once: a cohort list or a link that has gone wrong.
+var ErrTooMany = errors.New("the question is about too many pseudonyms")
+
+// PersonQuery says whose rows are asked for. All of the person's pseudonyms
+// belong in Persons: those linked to it ([DB.Linked]) and those of the cohorts
+// it is a member of ([DB.CohortsOf]).
+type PersonQuery struct {
+	Controller string
+	Persons    [][16]byte
+	From, To   time.Time // of the events' own time: From included, To not; zero = open
+}
+
+// openFrom and openTo bound every question: what DateTime64 can hold.
+var (
+	openFrom = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
+	openTo   = time.Date(2299, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// personWhere selects processing events by person: it uses nothing that the
+// projection by_person does not hold. What it needs is in params.
+const personWhere = `
+	WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}
+		AND time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+		AND operation NOT IN ('fact', 'cohort')`
+
+// personSettings are those of all questions by person: one thread (more only
+// get in each other's way at some granules), and no second reading of each
+// part for the columns of the rows that are left.
+const personSettings = " SETTINGS max_threads = 1, query_plan_optimize_lazy_materialization = 0"
+
+func (q *PersonQuery) check() error {
+	if len(q.Persons) > maxPersons {
+		return fmt.Errorf("%w: %d, at most %d", ErrTooMany, len(q.Persons), maxPersons)
+	}
+	return nil
+}
+
+func (q *PersonQuery) params() map[string]string {
+	from, to := q.From, q.To
+	if from.Before(openFrom) {
+		from = openFrom
+	}
+	if to.IsZero() || to.After(openTo) {
+		to = openTo
+	}
+	return map[string]string{
+		"persons":    hexArray(q.Persons),
+		"controller": q.Controller,
+		"from":       strconv.FormatInt(from.UnixMilli(), 10),
+		"to":         strconv.FormatInt(to.UnixMilli(), 10),
+	}
+}
+
+// hexArray writes pseudonyms as an Array(String) parameter.
+func hexArray(persons [][16]byte) string {
+	b := make([]byte, 0, 2+35*len(persons))
+	b = append(b, '[')
+	for i, p := range persons {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '\'')
+		b = hex.AppendEncode(b, p[:])
+		b = append(b, '\'')
+	}
+	return string(append(b, ']'))
+}
+
+// named makes parameters of clickhouse-go of a map.
+func named(params map[string]string) []any {
+	args := make([]any, 0, len(params))
+	for name, value := range params {
+		args = append(args, clickhouse.Named(name, value))
+	}
+	return args
+}
+
+// Linked lists all pseudonyms that identity facts of the controller make one
+// with those given, these first. Such a fact is one row for each pseudonym at
+// one offset, so that the rows beside a person's own name the others.
+func (db *DB) Linked(ctx context.Context, controller string, persons ...[16]byte) ([][16]byte, error) {
+	all := slices.Clone(persons)
+	seen := make(map[[16]byte]bool, len(persons))
+	for _, p := range persons {
+		seen[p] = true
+	}
+	for round, asked := 0, persons; len(asked) > 0 && round < maxLinkRounds; round++ {
+		q := PersonQuery{Controller: controller, Persons: asked}
+		if err := q.check(); err != nil {
+			return nil, err
+		}
+		found, err := db.pseudonyms(ctx, `
+			SELECT DISTINCT person FROM trail
+			WHERE operation = 'fact' AND fact = 'identity' AND controller = {controller:String} AND (topic, partition, offset) IN
+			(
+				SELECT topic, partition, offset FROM trail
+				WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16))
+					AND operation = 'fact' AND fact = 'identity' AND controller = {controller:String}
+			)
+			ORDER BY person LIMIT 10001`+personSettings, q.params())
+		if err != nil {
+			return nil, fmt.Errorf("look for linked pseudonyms: %w", err)
+		}
+		asked = nil
+		for _, p := range found {
+			if !seen[p] && p != ([16]byte{}) {
+				seen[p] = true
+				asked = append(asked, p)
+			}
+		}
+		all = append(all, asked...)
+	}
+	return all, nil
+}
+
+func (db *DB) pseudonyms(ctx context.Context, query string, params map[string]string) (found [][16]byte, err error) {
+	err = db.each(ctx, query, params, func(scan func(...any) error) error {
+		var p string
+		if err := scan(&p); err != nil {
+			return err
+		}
+		found = append(found, [16]byte([]byte(p)))
+		return nil
+	})
+	return found, err
+}
+
+// CohortsOf lists the ids of the cohorts that one of the persons is a member
+// of, sorted.
+func (db *DB) CohortsOf(ctx context.Context, controller string, persons [][16]byte) (ids []string, err error) {
+	q := PersonQuery{Controller: controller, Persons: persons}
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	err = db.each(ctx, `
+		SELECT DISTINCT cohort_id FROM cohort_members
+		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}
+		ORDER BY cohort_id LIMIT 10001 SETTINGS max_threads = 1`, q.params(), func(scan func(...any) error) error {
+		var id string
+		if err := scan(&id); err != nil {
+			return err
+		}
+		ids = append(ids, id)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the person's cohorts: %w", err)
+	}
+	return ids, nil
+}
+
+// Use is how often a person's data was used in one way: all events alike in
+// what stands first here.
+type Use struct {
+	Recipient, Organisation, Code, Country string // all empty: nobody is named, the controller's own use
+	Operation                              string
+	Purpose                                string
+	Basis                                  string // as the source states it
+	Verdict                                string // allowed, review, violation
+	Cohort                                 bool
+	Duplicate                              bool // an event of the same source and id came before
+	RegisterVersion                        string
+
+	Count       uint64 // events
+	First, Last time.Time
+	Categories  map[string]uint64 // events by category
+	Rules       map[string]uint64 // …by rule that decided
+	Unknown     map[string]uint64 // …by fact that was missing
+}
+
+// usesQuery groups in the database. An event that names the person by two
+// identifiers counts once; of several judgements the latest stands.
+const usesQuery = `
+	SELECT
+		recipient, recipient_organisation, recipient_code, recipient_country,
+		operation, purpose, basis, verdict, cohort, duplicate, register_version,
+		count(), min(time), max(time),
+		sumMap(mapFromArrays(CAST(categories, 'Array(String)'), arrayMap(x -> toUInt64(1), categories))),
+		sumMap(mapFromArrays(CAST(rules, 'Array(String)'), arrayMap(x -> toUInt64(1), rules))),
+		sumMap(mapFromArrays(CAST(unknown, 'Array(String)'), arrayMap(x -> toUInt64(1), unknown)))
+	FROM
+	(
+		SELECT time, topic, partition, offset, judged_at,
+			recipient, recipient_organisation, recipient_code, recipient_country,
+			operation, purpose, basis, verdict, cohort, duplicate, register_version, categories, rules, unknown
+		FROM trail` + personWhere + `
+		ORDER BY topic, partition, offset, judged_at DESC, verdict DESC
+		LIMIT 1 BY topic, partition, offset
+	)
+	GROUP BY recipient, recipient_organisation, recipient_code, recipient_country,
+		operation, purpose, basis, verdict, cohort, duplicate, register_version
+	ORDER BY min(time), recipient, recipient_organisation, recipient_code, recipient_country,
+		operation, purpose, basis, verdict, cohort, duplicate, register_version
+	LIMIT {limit:UInt32}` + personSettings
+
+// Uses sums up what was done with a person's data, for whom and with which
+// verdict; complete is false if there were too many ways to list them all.
+func (db *DB) Uses(ctx context.Context, q PersonQuery) (uses []Use, complete bool, err error) {
+	if err := q.check(); err != nil {
+		return nil, false, err
+	}
+	params := q.params()
+	params["limit"] = strconv.Itoa(maxUses + 1)
+	err = db.each(ctx, usesQuery, params, func(scan func(...any) error) error {
+		var u Use
+		if err := scan(&u.Recipient, &u.Organisation, &u.Code, &u.Country, &u.Operation, &u.Purpose, &u.Basis, &u.Verdict,
+			&u.Cohort, &u.Duplicate, &u.RegisterVersion, &u.Count, &u.First, &u.Last, &u.Categories, &u.Rules, &u.Unknown); err != nil {
+			return err
+		}
+		uses = append(uses, u)
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("sum up the person's events: %w", err)
+	}
+	if len(uses) > maxUses {
+		return uses[:maxUses], false, nil
+	}
+	return uses, true, nil
+}
+
+// Place is where an event stands, in the order of a timeline.
+type Place struct {
+	Time      time.Time
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+// Timeline lists a person's processing events, newest first, at most n, those
+// before the given place if there is one. Each event is there once, with its
+// latest verdict. Only [PersonColumns] are filled.
+func (db *DB) Timeline(ctx context.Context, q PersonQuery, before *Place, n int) ([]Row, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	n = min(max(n, 1), maxPage)
+	params := q.params()
+	where := personWhere
+	if before != nil {
+		where += `
+		AND time <= fromUnixTimestamp64Milli({before_time:Int64}, 'UTC')
+		AND (time, topic, partition, offset) < (fromUnixTimestamp64Milli({before_time:Int64}, 'UTC'), {before_topic:String}, {before_partition:UInt32}, {before_offset:UInt64})`
+		params["before_time"] = strconv.FormatInt(before.Time.UnixMilli(), 10)
+		params["before_topic"] = before.Topic
+		params["before_partition"] = strconv.Itoa(int(before.Partition))
+		params["before_offset"] = strconv.FormatInt(before.Offset, 10)
+	}
+	params["n"] = strconv.Itoa(n)
+	return collect(db.rows(ctx, PersonColumns, where+`
+		ORDER BY time DESC, topic DESC, partition DESC, offset DESC, judged_at DESC, verdict DESC
+		LIMIT 1 BY topic, partition, offset
+		LIMIT {n:UInt32}`, params, setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()))
+}
+
+func setting(key, value string) ch.Setting {
+	return ch.Setting{Key: key, Value: value, Important: true}
+}
+
+// bounded ends a query of ch-go on the server; clickhouse-go takes its bound
+// from the context's deadline.
+func bounded() ch.Setting {
+	return setting("max_execution_time", strconv.Itoa(int(queryTimeout.Seconds())))
+}
+
+func collect(rows iter.Seq2[Row, error]) ([]Row, error) {
+	var all []Row
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		row.Categories, row.Fields = slices.Clone(row.Categories), slices.Clone(row.Fields)
+		row.Rules, row.Unknown = slices.Clone(row.Rules), slices.Clone(row.Unknown)
+		all = append(all, row)
+	}
+	return all, nil
+}
+
+// each runs a query in bounded time and hands each of its rows to f.
+func (db *DB) each(ctx context.Context, query string, params map[string]string, f func(scan func(...any) error) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	rows, err := db.conn().Query(ctx, strings.TrimSpace(query), named(params)...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
