@@ -7,7 +7,7 @@ var vocabulary = [fieldCount]FieldInfo{
 	BreachDate:                     {Name: "breach.date", Type: Day, Meaning: "the day of the breach"},
 	BreachEndedOn:                  {Name: "breach.ended_on", Type: Day, Nullable: true, Meaning: "the day the breach ended; null while it lasts"},
 	BreachInfoVerified:             {Name: "breach.info_verified_correct", Type: Bool, Meaning: "the information on the breach was checked and is correct"},
-	ReviewRefused:                  {Name: "review_refused", Type: Bool, Meaning: "a review of an automated decision was refused"},
+	ReviewRefused:                  {Name: "review_refused", Type: Bool, Absent: BoolValue(false), Meaning: "a review of an automated decision was refused"},
 	EleringAccessGranted:           {Name: "elering_access_granted", Type: Bool, Meaning: "the client has given access to consumption data on Elering's platform"},
 	ProcessorContract:              {Name: "processor.contract", Type: Bool, Meaning: "there is a contract with the processor (GDPR Art. 28)"},
 	ProcessorConfidentiality:       {Name: "processor.confidentiality", Type: Bool, Meaning: "the processor is bound to secrecy"},

@@ -180,7 +180,7 @@ func (c *checker) condition(path, expr string) *condition.Condition {
 	for _, l := range compiled.Lists {
 		c.categoryList(path, l)
 	}
-	for _, name := range compiled.Unclear {
+	for _, name := range compiled.Stated {
 		if _, ok := event.FieldNamed(name); !ok {
 			c.report(path, fmt.Sprintf("there is no fact %q", name), didYouMean(name, factNames()))
 		}

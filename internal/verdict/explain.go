@@ -89,12 +89,11 @@ func Explain(r *register.Register, ev *event.Event, facts *event.Facts) Explanat
 	return x
 }
 
-// Applied lists the rules of the register that had something to say, whatever
-// it was; and a general one where it decided.
+// Applied lists the rules that had something to say, whatever it was.
 func (x *Explanation) Applied() []string {
 	var ids []string
 	for _, r := range x.Rules {
-		if r.Outcome != register.NotApplicable && (!r.General || r.Decided) {
+		if r.Outcome != register.NotApplicable {
 			ids = append(ids, r.ID)
 		}
 	}

@@ -58,6 +58,8 @@ func ownNotice(j *judge) ruleResult {
 
 func declaredPurpose(j *judge) ruleResult {
 	switch {
+	case j.ev.Purpose == "":
+		return ruleResult{outcome: Review, missing: []string{"purpose"}}
 	case j.purpose != nil:
 		return ruleResult{outcome: Allowed}
 	case j.r.PurposesClosed():
@@ -68,10 +70,6 @@ func declaredPurpose(j *judge) ruleResult {
 }
 
 func silence(j *judge) ruleResult {
-	switch j.ev.Operation {
-	case event.Erase, event.Rectify, event.Restrict:
-		return ruleResult{}
-	}
 	entry, declared := j.r.Recipient(j.ev.Recipient.ID)
 	handsOver := j.ev.Operation.HandsOver()
 	switch j.scope.Recipient {

@@ -26,7 +26,7 @@ const (
 // Verdict is what the register makes of an event.
 type Verdict struct {
 	Outcome         Outcome
-	Rules           []string // ids of the rules that decided: those whose own outcome is the verdict's
+	Rules           []string // ids of the rules that decided: those whose own outcome is the verdict's; none where nothing spoke
 	Unknown         []string // facts for want of which a rule could not be told, sorted
 	RegisterVersion string
 	Evaluator       uint16
@@ -91,8 +91,13 @@ func (j *judge) start(r *register.Register, ev *event.Event, facts *event.Facts)
 }
 
 func (j *judge) run() {
-	for i := range generalRules {
-		g := &generalRules[i]
+	general := generalRules[:]
+	switch j.ev.Operation {
+	case event.Erase, event.Rectify, event.Restrict:
+		general = nil // only a rule that names these is about them
+	}
+	for i := range general {
+		g := &general[i]
 		if res := g.judge(j); res.outcome != register.NotApplicable || j.explain {
 			res.id, res.general = g.ID, g
 			j.results = append(j.results, res)
@@ -194,7 +199,7 @@ func (j *judge) verdict() Verdict {
 		slices.Sort(v.Unknown)
 		v.Unknown = slices.Compact(v.Unknown)
 	}
-	if len(v.Rules) == 0 {
+	if len(v.Rules) == 0 && j.purpose != nil {
 		v.Rules = append(v.Rules, ruleDeclaredPurpose)
 	}
 	return v

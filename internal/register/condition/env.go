@@ -62,7 +62,7 @@ type Condition struct {
 	Literals []string // the strings in it, in order of appearance
 	Compared []Comparison
 	Lists    []string // the named lists it reads
-	Unclear  []string // the facts it asks of whether they are said to be unknown
+	Stated   []string // the facts of which it asks what is said of them
 	prg      cel.Program
 }
 
@@ -112,9 +112,9 @@ func (c *Condition) noteCall(x ast.Expr) {
 		if s, ok := args[0].AsLiteral().(types.String); ok {
 			c.Lists = append(c.Lists, string(s))
 		}
-	case "unclear":
+	case "unclear", "known":
 		if s, ok := args[0].AsLiteral().(types.String); ok {
-			c.Unclear = append(c.Unclear, string(s))
+			c.Stated = append(c.Stated, string(s))
 		}
 	case "_==_", "_!=_":
 		for i, a := range args {
@@ -210,6 +210,10 @@ func functions(contains func([]string, string) bool, lists map[string][]string) 
 		member("unclear", factsType, []*cel.Type{str}, func(a []ref.Val) ref.Val {
 			f, ok := event.FieldNamed(text(a[1]))
 			return types.Bool(ok && a[0].(opaque[*Scope]).v.facts.Get(f.Field).State == event.Unknown)
+		}),
+		member("known", factsType, []*cel.Type{str}, func(a []ref.Val) ref.Val {
+			f, ok := event.FieldNamed(text(a[1]))
+			return types.Bool(ok && a[0].(opaque[*Scope]).v.facts.Get(f.Field).State == event.Known)
 		}),
 		member("active", consentsType, []*cel.Type{str, ts}, func(a []ref.Val) ref.Val {
 			return a[0].(opaque[*consents]).v.active(text(a[1]), at(a[2])).val("consent")

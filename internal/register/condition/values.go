@@ -104,106 +104,144 @@ func (s *Scope) own(controller string) bool {
 // active says whether a consent to the purpose was given by t and not
 // withdrawn at or before t: only acts done before the withdrawal stand.
 func (c *consents) active(purpose string, t time.Time) tri {
+	result := no
 	for _, e := range c.scope.facts.Consents.Entries {
-		if c.given(e, purpose, t) && (e.WithdrawnAt.IsZero() || t.Before(e.WithdrawnAt)) {
-			return yes
+		if c.to(e, purpose) && !gone(e, t) {
+			result = result.or(by(e.GivenAt, t))
 		}
 	}
-	return no
+	return result
 }
 
 // withdrawn says whether a consent to the purpose was withdrawn at or before t
 // and no other stands.
 func (c *consents) withdrawn(purpose string, t time.Time) tri {
-	if c.active(purpose, t) == yes {
+	result := no
+	for _, e := range c.scope.facts.Consents.Entries {
+		if c.to(e, purpose) && gone(e, t) {
+			result = yes
+		}
+	}
+	if result == no {
 		return no
 	}
-	for _, e := range c.scope.facts.Consents.Entries {
-		if c.scope.own(e.Controller) && e.Purpose == purpose && !e.WithdrawnAt.IsZero() && !t.Before(e.WithdrawnAt) {
-			return yes
-		}
-	}
-	return no
+	return c.active(purpose, t).not()
 }
 
-// evidenced says whether every consent to the purpose given by t was in
-// writing or electronic, or is registered in the customer system. Where a
-// consent can be shown, an unregistered oral one beside it does no harm.
+// evidenced says whether a consent to the purpose that stands at t was given
+// in writing or electronically, or is registered in the customer system. Where
+// one can be shown, an unregistered oral one beside it does no harm; where none
+// stands there is nothing to show.
 func (c *consents) evidenced(purpose string, t time.Time) tri {
-	result, any := yes, false
+	shown, stands := no, false
 	for _, e := range c.scope.facts.Consents.Entries {
-		if !c.given(e, purpose, t) || (!e.WithdrawnAt.IsZero() && !t.Before(e.WithdrawnAt)) {
+		if !c.to(e, purpose) || gone(e, t) || by(e.GivenAt, t) == no {
 			continue
 		}
-		shown := yes
-		if e.Form == "oral" {
-			shown = triOf(e.RegisteredCRM)
-		}
-		switch {
-		case shown == yes:
+		stands = true
+		if e.Form != "oral" {
 			return yes
-		case !any || shown == unknown:
-			result, any = shown, true
 		}
+		shown = shown.or(triOf(e.RegisteredCRM))
 	}
-	return result
+	if !stands {
+		return yes
+	}
+	return shown
 }
 
-func (c *consents) given(e event.Consent, purpose string, t time.Time) bool {
-	return c.scope.own(e.Controller) && e.Purpose == purpose && !e.GivenAt.After(t)
+func (c *consents) to(e event.Consent, purpose string) bool {
+	return c.scope.own(e.Controller) && e.Purpose == purpose
 }
 
-// made says whether there is an objection to the purpose made by t with one of
-// the outcomes. An outcome that is not stated is pending.
+// gone says whether a consent was withdrawn at or before t.
+func gone(e event.Consent, t time.Time) bool {
+	return !e.WithdrawnAt.IsZero() && !t.Before(e.WithdrawnAt)
+}
+
+// by says whether something was done by t. When it was done may not be known.
+func by(done, t time.Time) tri {
+	switch {
+	case done.IsZero():
+		return unknown
+	case done.After(t):
+		return no
+	default:
+		return yes
+	}
+}
+
+// or and not are Kleene's.
+func (t tri) or(u tri) tri {
+	switch {
+	case t == yes || u == yes:
+		return yes
+	case t == unknown || u == unknown:
+		return unknown
+	default:
+		return no
+	}
+}
+
+func (t tri) not() tri {
+	switch t {
+	case yes:
+		return no
+	case no:
+		return yes
+	default:
+		return unknown
+	}
+}
+
+// made says whether there is an objection to the purpose made by t with that
+// outcome. An outcome that is not stated is pending.
 func (o *objections) made(purpose, outcome string, t time.Time) tri {
+	result := no
 	for _, e := range o.scope.facts.Objections.Entries {
 		if e.Outcome == "" {
 			e.Outcome = "pending"
 		}
-		if o.scope.own(e.Controller) && (e.Purpose == purpose || e.Purpose == "") && e.Outcome == outcome && !e.MadeAt.After(t) {
-			return yes
-		}
-	}
-	return no
-}
-
-// made says whether there is a prohibition of the scope made by t.
-func (o *optOuts) made(scope string, t time.Time) tri {
-	for _, e := range o.scope.facts.OptOuts.Entries {
-		if o.scope.own(e.Controller) && e.Scope == scope && !e.MadeAt.After(t) {
-			return yes
-		}
-	}
-	return no
-}
-
-// made says whether there is a request of the type made by t.
-func (r *requests) made(kind string, t time.Time) tri {
-	for _, e := range r.scope.facts.Requests.Entries {
-		if r.is(e, kind, t) {
-			return yes
-		}
-	}
-	return no
-}
-
-// handled says whether every request of the type made by t has been dealt with.
-func (r *requests) handled(kind string, t time.Time) tri {
-	result := yes
-	for _, e := range r.scope.facts.Requests.Entries {
-		if !r.is(e, kind, t) {
-			continue
-		}
-		switch triOf(e.Handled) {
-		case no:
-			return no
-		case unknown:
-			result = unknown
+		if o.scope.own(e.Controller) && (e.Purpose == purpose || e.Purpose == "") && e.Outcome == outcome {
+			result = result.or(by(e.MadeAt, t))
 		}
 	}
 	return result
 }
 
-func (r *requests) is(e event.Request, kind string, t time.Time) bool {
-	return r.scope.own(e.Controller) && e.Type == kind && !e.MadeAt.After(t)
+// made says whether there is a prohibition of the scope made by t.
+func (o *optOuts) made(scope string, t time.Time) tri {
+	result := no
+	for _, e := range o.scope.facts.OptOuts.Entries {
+		if o.scope.own(e.Controller) && e.Scope == scope {
+			result = result.or(by(e.MadeAt, t))
+		}
+	}
+	return result
+}
+
+// made says whether there is a request of the type made by t.
+func (r *requests) made(kind string, t time.Time) tri {
+	result := no
+	for _, e := range r.scope.facts.Requests.Entries {
+		if r.is(e, kind) {
+			result = result.or(by(e.MadeAt, t))
+		}
+	}
+	return result
+}
+
+// handled says whether every request of the type made by t has been dealt with.
+func (r *requests) handled(kind string, t time.Time) tri {
+	open := no
+	for _, e := range r.scope.facts.Requests.Entries {
+		if r.is(e, kind) && by(e.MadeAt, t) != no {
+			open = open.or(triOf(e.Handled).not())
+		}
+	}
+	return open.not()
+}
+
+func (r *requests) is(e event.Request, kind string) bool {
+	return r.scope.own(e.Controller) && e.Type == kind
 }
