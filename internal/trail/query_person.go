@@ -116,15 +116,7 @@ func (db *DB) Linked(ctx context.Context, controller string, persons ...[16]byte
 		if err := q.check(); err != nil {
 			return nil, err
 		}
-		found, err := db.pseudonyms(ctx, `
-			SELECT DISTINCT person FROM trail
-			WHERE operation = 'fact' AND fact = 'identity' AND controller = {controller:String} AND (topic, partition, offset) IN
-			(
-				SELECT topic, partition, offset FROM trail
-				WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16))
-					AND operation = 'fact' AND fact = 'identity' AND controller = {controller:String}
-			)
-			ORDER BY person LIMIT 10001`+personSettings, q.params())
+		found, err := db.identified(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("look for linked pseudonyms: %w", err)
 		}
@@ -140,8 +132,41 @@ func (db *DB) Linked(ctx context.Context, controller string, persons ...[16]byte
 	return all, nil
 }
 
-func (db *DB) pseudonyms(ctx context.Context, query string, params map[string]string) (found [][16]byte, err error) {
-	err = db.each(ctx, query, params, func(scan func(...any) error) error {
+// identified lists the persons of the identity facts that name one of q's.
+// First by person where these facts are, then by place whom they name.
+func (db *DB) identified(ctx context.Context, q PersonQuery) (found [][16]byte, err error) {
+	var topics, partitions, offsets []string
+	err = db.each(ctx, `
+		SELECT DISTINCT topic, partition, offset FROM trail
+		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16))
+			AND operation = 'fact' AND fact = 'identity' AND controller = {controller:String}
+		ORDER BY topic, partition, offset LIMIT 10000`+personSettings, q.params(), func(scan func(...any) error) error {
+		var topic string
+		var partition uint32
+		var offset uint64
+		if err := scan(&topic, &partition, &offset); err != nil {
+			return err
+		}
+		topics = append(topics, hex.EncodeToString([]byte(topic)))
+		partitions = append(partitions, strconv.FormatUint(uint64(partition), 10))
+		offsets = append(offsets, strconv.FormatUint(offset, 10))
+		return nil
+	})
+	if err != nil || len(topics) == 0 {
+		return nil, err
+	}
+	err = db.each(ctx, `
+		SELECT DISTINCT person FROM trail
+		WHERE (topic, partition, offset) IN
+			(
+				SELECT unhex(place.1), place.2, place.3
+				FROM (SELECT arrayJoin(arrayZip({topics:Array(String)}, {partitions:Array(UInt32)}, {offsets:Array(UInt64)})) AS place)
+			)
+			AND fact = 'identity' AND controller = {controller:String}
+		ORDER BY person LIMIT 10001 SETTINGS max_threads = 1, optimize_use_projections = 0`, map[string]string{
+		"topics": "['" + strings.Join(topics, "','") + "']", "partitions": "[" + strings.Join(partitions, ",") + "]",
+		"offsets": "[" + strings.Join(offsets, ",") + "]", "controller": q.Controller,
+	}, func(scan func(...any) error) error {
 		var p string
 		if err := scan(&p); err != nil {
 			return err
@@ -274,11 +299,14 @@ func (db *DB) Timeline(ctx context.Context, q PersonQuery, before *Place, n int)
 		params["before_offset"] = strconv.FormatInt(before.Offset, 10)
 	}
 	params["n"] = strconv.Itoa(n)
-	return collect(db.rows(ctx, PersonColumns, where+`
-		ORDER BY time DESC, topic DESC, partition DESC, offset DESC, judged_at DESC, verdict DESC
-		LIMIT 1 BY topic, partition, offset
-		LIMIT {n:UInt32}`, params, setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()))
+	return collect(db.rows(ctx, PersonColumns, where+timelineOrder, params,
+		setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()))
 }
+
+const timelineOrder = `
+	ORDER BY time DESC, topic DESC, partition DESC, offset DESC, judged_at DESC, verdict DESC
+	LIMIT 1 BY topic, partition, offset
+	LIMIT {n:UInt32}`
 
 func setting(key, value string) ch.Setting {
 	return ch.Setting{Key: key, Value: value, Important: true}
@@ -296,8 +324,6 @@ func collect(rows iter.Seq2[Row, error]) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		row.Categories, row.Fields = slices.Clone(row.Categories), slices.Clone(row.Fields)
-		row.Rules, row.Unknown = slices.Clone(row.Rules), slices.Clone(row.Unknown)
 		all = append(all, row)
 	}
 	return all, nil

@@ -1,0 +1,321 @@
+package trail
+
+import (
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/register"
+)
+
+var queryDay = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+
+// plant writes rows to offsets 0, 1, …: each event's rows share an offset.
+func plant(t *testing.T, db *DB, members []Member, events ...[]Row) {
+	t.Helper()
+	b := NewBlocks()
+	for offset, rows := range events {
+		for i, row := range rows {
+			row.Offset, row.PersonIndex, row.Of = int64(offset), uint16(i), uint16(len(rows))
+			if row.Operation == 0 {
+				row.Operation = event.Disclose
+			}
+			if row.Controller == "" {
+				row.Controller = "elektrum"
+			}
+			if row.Time.IsZero() {
+				row.Time = queryDay.Add(time.Duration(offset) * time.Minute)
+			}
+			row.Recorded = row.Time
+			if row.Operation == OperationCohort {
+				row.Records = uint64(len(members))
+				for _, m := range members {
+					m.Offset = row.Offset
+					b.Members.Append(&m)
+				}
+			}
+			b.Trail.Append(&row)
+		}
+	}
+	if err := db.Insert(t.Context(), testRange(0, int64(len(events)-1)), storedAt, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLinkedAndCohorts(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testConfig(t))
+	identity := func(persons ...uint64) (rows []Row) {
+		for _, p := range persons {
+			rows = append(rows, Row{Operation: OperationFact, Fact: "identity", Person: person(p)})
+		}
+		return rows
+	}
+	other := identity(1, 9)
+	for i := range other {
+		other[i].Controller = "netpro"
+	}
+	plant(t, db, []Member{
+		{Controller: "elektrum", CohortID: "june", Person: person(3)},
+		{Controller: "elektrum", CohortID: "june", Person: person(9)},
+		{Controller: "netpro", CohortID: "theirs", Person: person(1)},
+	}, identity(1, 2), identity(2, 3), identity(4, 5), other, []Row{{Operation: OperationCohort, CohortID: "june", Person: person(100)}})
+	for asked, want := range map[uint64][]uint64{1: {1, 2, 3}, 3: {1, 2, 3}, 4: {4, 5}, 9: {9}} {
+		got, err := db.Linked(t.Context(), "elektrum", person(asked))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wanted [][16]byte
+		for _, p := range want {
+			wanted = append(wanted, person(p))
+		}
+		if got[0] != person(asked) {
+			t.Errorf("the person asked for is not first")
+		}
+		compare := func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) }
+		slices.SortFunc(got, compare)
+		slices.SortFunc(wanted, compare)
+		if !reflect.DeepEqual(got, wanted) {
+			t.Errorf("%d is linked to %d pseudonyms, want %v", asked, len(got), want)
+		}
+	}
+	for asked, want := range map[uint64][]string{3: {"june"}, 1: nil} {
+		if got, err := db.CohortsOf(t.Context(), "elektrum", [][16]byte{person(asked)}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%d is in %v, %v; want %v", asked, got, err, want)
+		}
+	}
+}
+
+func TestUsesAndTimeline(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testConfig(t))
+	at := func(p uint64, set func(*Row)) Row {
+		row := Row{Person: person(p), Recipient: "elektrum/creditinfo-eesti", Purpose: "elektrum/billing", Categories: []string{"name", "contact"},
+			Verdict: register.Allowed, Rules: []string{"ELK-01"}, RegisterVersion: "v1"}
+		if set != nil {
+			set(&row)
+		}
+		return row
+	}
+	plant(t, db, nil,
+		[]Row{at(1, nil)},
+		[]Row{at(1, nil), at(2, nil), at(3, nil)}, // names the person twice
+		[]Row{at(1, func(r *Row) {
+			r.Verdict, r.Rules, r.Unknown, r.Categories = register.Review, []string{"ELK-02"}, []string{"consent"}, []string{"name"}
+		})},
+		[]Row{at(1, func(r *Row) { r.Duplicate = true })},
+		[]Row{at(3, nil)},
+		[]Row{at(1, func(r *Row) { r.Controller = "netpro" })},
+		[]Row{at(1, func(r *Row) { r.Operation, r.Fact = OperationFact, "breach" })},
+		[]Row{at(2, func(r *Row) { r.Operation, r.Recipient, r.Time = event.Access, "", queryDay })}, // at the same moment as the first
+	)
+	// A later judgement of the first event replaces the first in what is shown.
+	mustExec(t, db, `INSERT INTO trail SELECT * REPLACE ('late-fact' AS cause, 'violation' AS verdict, ['ELK-09'] AS rules, judged_at + INTERVAL 1 DAY AS judged_at)
+		FROM trail WHERE offset = 0`)
+	q := PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(1), person(2)}}
+	uses, complete, err := db.Uses(t.Context(), q)
+	if err != nil || !complete {
+		t.Fatal(err, complete)
+	}
+	type key struct {
+		recipient, verdict string
+		duplicate          bool
+	}
+	got := make(map[key]uint64)
+	for _, u := range uses {
+		got[key{u.Recipient, u.Verdict, u.Duplicate}] += u.Count
+		if u.Verdict == "review" && (u.Unknown["consent"] != 1 || u.Rules["ELK-02"] != 1 || u.Categories["name"] != 1 || len(u.Categories) != 1 || !u.First.Equal(queryDay.Add(2*time.Minute)) || !u.Last.Equal(u.First)) {
+			t.Errorf("the review is summed up as %+v", u)
+		}
+	}
+	const creditinfo = "elektrum/creditinfo-eesti"
+	if want := map[key]uint64{{creditinfo, "violation", false}: 1, {creditinfo, "allowed", false}: 1, {creditinfo, "review", false}: 1, {creditinfo, "allowed", true}: 1, {"", "none", false}: 0, {"", "allowed", false}: 1}; !maps.EqualFunc(got, withoutZero(want), func(a, b uint64) bool { return a == b }) {
+		t.Errorf("uses %v, want %v", got, want)
+	}
+
+	var offsets []int64
+	var before *Place
+	for range 10 {
+		page, err := db.Timeline(t.Context(), q, before, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range page {
+			offsets = append(offsets, row.Offset)
+			before = &Place{Time: row.Time, Topic: row.Topic, Partition: row.Partition, Offset: row.Offset}
+			if row.Offset == 0 && row.Verdict != register.Violation {
+				t.Errorf("the timeline shows %v, not the latest verdict", row.Verdict)
+			}
+		}
+		if len(page) < 2 {
+			break
+		}
+	}
+	if want := []int64{3, 2, 1, 7, 0}; !slices.Equal(offsets, want) {
+		t.Errorf("timeline %v, want %v", offsets, want)
+	}
+	q.From, q.To = queryDay.Add(time.Minute), queryDay.Add(3*time.Minute)
+	if page, err := db.Timeline(t.Context(), q, nil, 100); err != nil || len(page) != 2 || page[1].Offset != 1 {
+		t.Errorf("in the window: %v, %v", page, err)
+	}
+	q.Persons = make([][16]byte, maxPersons+1)
+	if _, err := db.Timeline(t.Context(), q, nil, 1); err == nil || !strings.Contains(err.Error(), "too many") {
+		t.Errorf("too many persons: %v", err)
+	}
+}
+
+func withoutZero[K comparable](m map[K]uint64) map[K]uint64 {
+	maps.DeleteFunc(m, func(_ K, n uint64) bool { return n == 0 })
+	return m
+}
+
+func TestOverviewQueries(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testConfig(t))
+	row := func(day int, v register.Outcome, set func(*Row)) Row {
+		r := Row{Person: person(1), Time: queryDay.AddDate(0, 0, day), Verdict: v, Rules: []string{"ELK-01"}, RegisterVersion: "v1"}
+		if set != nil {
+			set(&r)
+		}
+		return r
+	}
+	plant(t, db, nil,
+		[]Row{row(0, register.Violation, nil), row(0, register.Violation, nil)},
+		[]Row{row(-5, register.Violation, nil)},
+		[]Row{row(-1, register.Allowed, nil)},
+		[]Row{row(-1, register.Review, func(r *Row) { r.Unknown = []string{"consent", "necessity"} })},
+		[]Row{row(-1, register.Review, func(r *Row) { r.Unknown = []string{"consent"} })},
+		[]Row{row(-1, register.Review, nil)},
+		[]Row{row(-1, register.Violation, func(r *Row) { r.Duplicate = true })},
+		[]Row{row(-1, register.Violation, func(r *Row) { r.Controller = "netpro" })},
+		[]Row{row(0, 0, func(r *Row) { r.Operation = OperationFact })},
+		[]Row{row(100_000, register.Violation, nil)}, // the year 2299
+	)
+	w := Window{From: queryDay.Truncate(24*time.Hour).AddDate(0, 0, -30), To: queryDay.Truncate(24*time.Hour).AddDate(0, 0, 1), Controller: "elektrum"}
+	days, err := db.Days(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]uint64)
+	for _, d := range days {
+		name := d.Day.Format(time.DateOnly) + " " + d.Verdict
+		if d.Duplicate {
+			name += " duplicate"
+		}
+		got[name] += d.Count
+	}
+	if want := map[string]uint64{"2026-03-05 violation": 1, "2026-03-09 allowed": 1, "2026-03-09 review": 3, "2026-03-09 violation duplicate": 1, "2026-03-10 violation": 2}; !maps.Equal(got, want) {
+		t.Errorf("days %v, want %v", got, want)
+	}
+	if day, err := db.NewestDay(t.Context(), w); err != nil || day.Format(time.DateOnly) != "2026-03-10" {
+		t.Errorf("newest day %v, %v", day, err)
+	}
+	if day, err := db.NewestDay(t.Context(), Window{From: w.From, To: w.From}); err != nil || !day.IsZero() {
+		t.Errorf("newest day of nothing %v, %v", day, err)
+	}
+	for n, want := range map[int][]int64{1: {0}, 10: {0, 1}} {
+		var offsets []int64
+		rows, err := db.Newest(t.Context(), w, "violation", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			offsets = append(offsets, r.Offset)
+		}
+		if !slices.Equal(offsets, want) {
+			t.Errorf("newest %d violations at %v, want %v", n, offsets, want)
+		}
+	}
+	queue, err := db.ReviewQueue(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[string]uint64)
+	for _, q := range queue {
+		counts[q.Fact] += q.Count
+	}
+	if want := map[string]uint64{"consent": 2, "necessity": 1, "": 1}; !maps.Equal(counts, want) || queue[0].Fact != "consent" || queue[0].Rules["ELK-01"] != 2 || queue[0].Version != "v1" {
+		t.Errorf("queue %+v, want %v", queue, want)
+	}
+}
+
+func TestFindAndReach(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testConfig(t))
+	r := testRange(100, 110)
+	if err := db.Insert(t.Context(), r, storedAt, mixedBlocks(r)); err != nil {
+		t.Fatal(err)
+	}
+	places, err := db.Find(t.Context(), "crm", "id-108")
+	if err != nil || len(places) != 1 || places[0].Offset != 108 || places[0].Partition != 3 || places[0].Topic != r.Topic {
+		t.Errorf("found %v, %v", places, err)
+	}
+	if places, err := db.Find(t.Context(), "crm", "no'thing"); err != nil || places != nil {
+		t.Errorf("found %v, %v", places, err)
+	}
+	reach, err := db.Reach(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Reach{Partitions: []PartitionReach{{Topic: r.Topic, Partition: 3, Offset: 110, Recorded: fullRow(0).Recorded, Stored: storedAt}}, Quarantined: 1, Gaps: 2}
+	if !reflect.DeepEqual(reach, want) {
+		t.Errorf("reach %+v, want %+v", reach, want)
+	}
+}
+
+// A question that misses its projection by one column still gives the right
+// answer, only a hundred times slower: so ClickHouse is told to refuse.
+func TestQuestionsUseTheirProjections(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testConfig(t))
+	const n = 60_000
+	b := NewBlocks()
+	for i := range int64(n) {
+		row := plausibleRow(rand.New(rand.NewPCG(uint64(i), 2)), i)
+		b.Trail.Append(&row)
+	}
+	if err := db.Insert(t.Context(), testRange(0, n-1), storedAt, b); err != nil {
+		t.Fatal(err)
+	}
+	var one Row
+	for row, err := range db.rows(t.Context(), nil, "LIMIT 1", nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		one = row
+	}
+	q := PersonQuery{Controller: one.Controller, Persons: [][16]byte{one.Person}}
+	forced := func(name string) clickhouse.QueryOption {
+		return clickhouse.WithSettings(clickhouse.Settings{"force_optimize_projection_name": name})
+	}
+	ctx := clickhouse.Context(t.Context(), forced("by_person"))
+	if uses, _, err := db.Uses(ctx, q); err != nil || len(uses) == 0 {
+		t.Errorf("uses: %d, %v", len(uses), err)
+	}
+	if _, err := db.Linked(ctx, q.Controller, q.Persons...); err != nil { // the person has no links, so that this is one query
+		t.Errorf("linked: %v", err)
+	}
+	params := q.params()
+	params["n"] = "50"
+	if page, err := collect(db.rows(t.Context(), PersonColumns, personWhere+timelineOrder, params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(page) == 0 {
+		t.Errorf("timeline: %d, %v", len(page), err)
+	}
+	w := Window{From: one.Time.AddDate(-3, 0, 0), To: one.Time.AddDate(3, 0, 0)}
+	ctx = clickhouse.Context(t.Context(), forced("matrix"))
+	if days, err := db.Days(ctx, w); err != nil || len(days) == 0 {
+		t.Errorf("days: %d, %v", len(days), err)
+	}
+	if _, err := db.NewestDay(ctx, w); err != nil {
+		t.Errorf("newest day: %v", err)
+	}
+	if _, err := db.Newest(ctx, w, "violation", 5); err != nil {
+		t.Errorf("newest: %v", err)
+	}
+}
