@@ -1,0 +1,99 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/facts"
+	"github.com/andmerada/andmerada/internal/identity"
+	"github.com/andmerada/andmerada/internal/trail"
+)
+
+// LearnFacts fills a store with facts that the trail has, in the order in
+// which [trail.DB.Facts] gives them. Learning a fact again changes nothing.
+func LearnFacts(store *facts.Store, rows iter.Seq2[trail.Row, error]) error {
+	var first trail.Row // of the event whose rows are being gathered
+	var persons []identity.Pseudonym
+	var f event.Fact
+	learn := func() {
+		if f.Name != "" {
+			store.Learn(first.Controller, persons, &f, facts.Order{Recorded: first.Recorded, Topic: first.Topic, Partition: first.Partition, Offset: first.Offset})
+		}
+	}
+	for row, err := range rows {
+		if err != nil {
+			return fmt.Errorf("learn facts from the trail: %w", err)
+		}
+		if row.Duplicate {
+			continue
+		}
+		if f.Name == "" || row.Offset != first.Offset || row.Partition != first.Partition || row.Topic != first.Topic {
+			learn()
+			first, persons = row, nil
+			f = event.Fact{Name: row.Fact, ValidFrom: row.FactValidFrom, AboutActor: row.Actor, AboutOrg: row.Recipient}
+			if row.FactValue != "" {
+				if f.Value, err = event.DecodeFacts([]byte(row.FactValue)); err != nil {
+					return fmt.Errorf("learn facts from the trail: the fact at %s:%d:%d: %w", row.Topic, row.Partition, row.Offset, err)
+				}
+			}
+		}
+		if row.Person != [16]byte{} {
+			persons = append(persons, row.Person)
+		}
+	}
+	learn()
+	return nil
+}
+
+// loader keeps the store of facts as full as judging needs it: before a
+// partition goes on at an offset, every fact that the trail has from before it
+// is known, whichever process had the partition then.
+type loader struct {
+	trail *trail.DB
+	facts *facts.Store
+
+	mu    sync.Mutex
+	began map[string]time.Time     // by topic: when the facts were last read
+	known map[topicPartition]int64 // up to where a partition's facts were learnt here
+}
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+func newLoader(db *trail.DB, store *facts.Store) *loader {
+	return &loader{trail: db, facts: store, began: make(map[string]time.Time), known: make(map[topicPartition]int64)}
+}
+
+// ensure reads the facts of a topic unless those of the partition before next
+// are known, or they were read since asked: after the trail said next.
+func (l *loader) ensure(ctx context.Context, topic string, partition int32, next int64, asked time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := topicPartition{topic, partition}
+	if next <= l.known[at] {
+		return nil
+	}
+	if !l.began[topic].After(asked) {
+		began := time.Now()
+		if err := LearnFacts(l.facts, l.trail.Facts(ctx, topic)); err != nil {
+			return err
+		}
+		l.began[topic] = began
+	}
+	l.known[at] = next
+	return nil
+}
+
+// learnt notes that the facts of a partition before next were learnt by judging.
+func (l *loader) learnt(topic string, partition int32, next int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := topicPartition{topic, partition}
+	l.known[at] = max(l.known[at], next)
+}
