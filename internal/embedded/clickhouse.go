@@ -112,7 +112,6 @@ func StartClickHouse(ctx context.Context, config ClickHouseConfig) (_ *ClickHous
 	}
 
 	began := time.Now()
-	signals := saveSignals()
 	go func() {
 		c.text = engine.run(args)
 		close(c.ended)
@@ -120,7 +119,6 @@ func StartClickHouse(ctx context.Context, config ClickHouseConfig) (_ *ClickHous
 	if err := c.waitReady(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the embedded ClickHouse in %q: %w", dir, err), c.Close())
 	}
-	signals.restore() // The start may have changed some of them.
 	c.door.serve()
 	go c.watch(dir)
 	c.log.InfoContext(ctx, "embedded ClickHouse runs", "dir", dir, "native", c.tcp, "http", c.http, "took", time.Since(began))

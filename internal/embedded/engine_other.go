@@ -16,10 +16,4 @@ func loadEngine(string) (*engine, error) {
 
 func (*engine) run([]string) string { return "not built for this machine" }
 
-type savedSignals struct{}
-
-func saveSignals() *savedSignals { return nil }
-
-func (*savedSignals) restore() {}
-
 func hangUp([2]int) error { return nil }
