@@ -9,6 +9,7 @@ package apachekafka
 import (
 	"bufio"
 	"bytes"
+	"context"
 	_ "embed" // The files below.
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ import (
 	"testing"
 	"text/template"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 
 	"github.com/andmerada/andmerada/internal/embedded/freeport"
 )
@@ -55,7 +58,7 @@ const startLimit = 2 * time.Minute
 const stopLimit = 20 * time.Second
 
 // Start starts a single broker (KRaft, broker and controller in one) with
-// empty storage, waits until it's ready and returns its address, host:port on
+// empty storage, waits until it's ready, for consumer groups too, and returns its address, host:port on
 // 127.0.0.1. It's stopped after the test, and by the system if the test's
 // process dies. The test fails if java or mvn is missing.
 func Start(t testing.TB, options Options) (addr string) {
@@ -73,7 +76,46 @@ func Start(t testing.TB, options Options) (addr string) {
 			t.Errorf("apachekafka: %v", err)
 		}
 	})
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	if err := waitCoordinators(ctx, b.addr); err != nil {
+		t.Fatalf("apachekafka: %v\n%s", err, &b.log)
+	}
 	return b.addr
+}
+
+// waitCoordinators waits until the broker coordinates consumer groups. On a
+// new one the topic of their offsets is made when the first group asks, and
+// until it's loaded clients get errors that kafka-go's Reader hands on.
+func waitCoordinators(ctx context.Context, addr string) error {
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(addr), Transport: transport}
+	// One group for each of the topic's four partitions (server.properties):
+	// it's on the one that Java's hash of its name says, which for a single
+	// letter is its code.
+	for _, group := range []string{"a", "b", "c", "d"} {
+		for {
+			answer, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{"none": {0}}})
+			if err == nil {
+				err = answer.Error
+			}
+			if err == nil {
+				for _, partition := range answer.Topics["none"] {
+					err = errors.Join(err, partition.Error)
+				}
+			}
+			if err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("wait for the coordinator of consumer groups: %w", errors.Join(context.Cause(ctx), err))
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+	return nil
 }
 
 // broker is the running Java process.
