@@ -102,7 +102,6 @@ func (r *reader) checkProcessing(ev *Event) {
 	r.need(ev.Purpose != "", "purpose", "a purpose of the register")
 	r.need(len(ev.Categories) > 0, "categories", "at least one category of the register")
 	r.need(len(ev.Persons) > 0 || ev.Cohort.ID != "", "person", "a person, several, or a cohort")
-	r.need(!ev.Operation.HandsOver() || !ev.Recipient.IsZero(), "recipient", "who receives the data: "+ev.Operation.String()+" hands them over")
 	if len(ev.Persons) > 0 && ev.Cohort.ID != "" && r.fault == nil {
 		r.failAt(r.pointer()+"/cohort", CodeBadValue, "a person and a cohort", "one of the two", "send two events")
 	}

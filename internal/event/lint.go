@@ -113,7 +113,7 @@ func (l *linter) fault(f *Fault, value []byte) {
 	case got == "":
 		finding.Problem = name + " is not as it must be"
 	default:
-		finding.Problem = name + " is or has " + got
+		finding.Problem = name + ": got " + got
 	}
 	if f.Offset > 0 {
 		finding.Line, finding.Column = lineColumn(value, f.Offset)
@@ -132,5 +132,6 @@ func (l *linter) advise(ev *Event) {
 	advice(ev.TraceParent != "", "/traceparent", "no usable traceparent: the event cannot be tied to the request that caused it", "pass on the W3C trace context as the extension attribute traceparent")
 	if ev.Kind == Processing {
 		advice(ev.Actor.ID != "", "/data/actor", "no actor: who did it will not be known", `write {"actor":{"id":"…","kind":"human|service|partner"}}`)
+		advice(!ev.Operation.HandsOver() || !ev.Recipient.IsZero(), "/data/recipient", "no recipient: "+ev.Operation.String()+" hands data over, and it will not be known to whom", `write {"recipient":{"id":"…"}}, or {"organisation":"…","code":"…","country":"…"}`)
 	}
 }

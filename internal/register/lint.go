@@ -54,9 +54,6 @@ func (r *Register) Lint(ev *event.Event) []event.Finding {
 				"a recipient of the register, or an organisation with code and country", known(id, r.recipientIDs()))
 		}
 	}
-	if ev.Operation.HandsOver() && ev.Recipient.IsZero() {
-		add("/data/recipient", "it is not said who receives the data", "the recipient", "add {\"id\": …}, or {\"organisation\": …, \"code\": …, \"country\": …}")
-	}
 	if ev.DataSource != "" && !slices.ContainsFunc(r.Sources, func(s DataSource) bool { return r.FullID(s.ID) == ev.DataSource }) {
 		var ids []string
 		for _, s := range r.Sources {
