@@ -154,7 +154,7 @@ func (b *batcher) run(ctx context.Context, next int64, in <-chan *chunk, done ch
 					}
 				}
 				b.batch.add(&c.items[i], b.judge)
-				if b.full() || b.exact && b.batch.next > b.until {
+				if b.full() {
 					select {
 					case out <- b.batch:
 					case <-ctx.Done():
@@ -168,6 +168,13 @@ func (b *batcher) run(ctx context.Context, next int64, in <-chan *chunk, done ch
 			}
 			after := c.next
 			done <- c // has room for all chunks
+			if after > b.until && b.batch != nil {
+				select {
+				case out <- b.batch:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
 			if after > b.until {
 				return nil
 			}

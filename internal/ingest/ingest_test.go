@@ -21,9 +21,18 @@ import (
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
-func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killEnv); dir != "" {
+		if err := victim(dir, os.Getenv(killLast) == "true"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(embeddedtest.Main(m))
+}
 
-// bench is a broker, a trail and what ingest needs beside them.
+// world is a broker, a trail and what ingest needs beside them.
 type world struct {
 	t     testing.TB
 	kafka *embedded.Kafka
@@ -32,16 +41,18 @@ type world struct {
 	regs  *register.Set
 	topic string
 	log   *slog.Logger
+
+	database string
 }
 
 func newWorld(t testing.TB, partitions int32) *world {
 	t.Helper()
 	w := &world{t: t, kafka: embeddedtest.Kafka(t, partitions), topic: "events",
-		log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+		log: newWorldLog(t), database: embeddedtest.Database(t)}
 	house := embeddedtest.ClickHouse(t)
 	user, password := house.Credentials(embedded.Writer)
 	var err error
-	w.trail, err = trail.Open(t.Context(), trail.Config{Addr: house.Addr(), Database: embeddedtest.Database(t), User: user, Password: password, Logger: w.log, Timeout: 20 * time.Second})
+	w.trail, err = trail.Open(t.Context(), trail.Config{Addr: house.Addr(), Database: w.database, User: user, Password: password, Logger: w.log, Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +64,10 @@ func newWorld(t testing.TB, partitions int32) *world {
 	w.keys, w.regs = testKeys(t), testRegisters(t)
 	w.createTopic(w.topic, partitions)
 	return w
+}
+
+func newWorldLog(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func testKeys(t testing.TB) *identity.Keys {
@@ -242,7 +257,7 @@ func (w *world) verify() trail.Report {
 func billing(n int) *event.Event {
 	return &event.Event{
 		Kind: event.Processing, ID: fmt.Sprintf("b-%d", n), Source: "crm", Time: time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond),
-		Controller: "elektrum", Operation: event.Access, Purpose: "elektrum/billing", Categories: []string{"identity.name"},
+		Controller: "elektrum", Operation: event.Access, Purpose: "elektrum/billing", Categories: []string{"name"},
 		Persons: []event.Person{{Scheme: "customer-number", Value: fmt.Sprintf("C-%d", n%997)}},
 		Actor:   event.Actor{ID: "u-7", Kind: event.ActorHuman, Role: "clerk"}, Records: 1,
 	}

@@ -53,6 +53,7 @@ type judge struct {
 	log       *slog.Logger
 
 	row      trail.Row
+	known    event.Facts
 	body     []byte
 	sealed   []byte
 	scratch  []byte
@@ -167,9 +168,9 @@ func (j *judge) verdict(reg *register.Register, ev *event.Event, who identity.Ps
 	if reg == nil {
 		return verdict.Verdict{Outcome: verdict.Review, Rules: []string{verdict.NotInForce}, Evaluator: verdict.Evaluator}
 	}
-	known := j.facts.AsSeen(at, ev.Controller, who, ev.Actor.ID, ev.Recipient.ID, ev.Time)
-	known.Overlay(&ev.Statements)
-	return verdict.Judge(reg, ev, &known)
+	j.known = j.facts.AsSeen(at, ev.Controller, who, ev.Actor.ID, ev.Recipient.ID, ev.Time)
+	j.known.Overlay(&ev.Statements)
+	return verdict.Judge(reg, ev, &j.known)
 }
 
 // pseudonyms fills j.persons: of a cohort the cohort's own, first, and in a

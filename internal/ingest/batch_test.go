@@ -1,0 +1,246 @@
+package ingest
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"pgregory.net/rapid"
+
+	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/facts"
+	"github.com/andmerada/andmerada/internal/register"
+	"github.com/andmerada/andmerada/internal/trail"
+)
+
+// rowsOf keeps what a judge hands on.
+type rowsOf struct {
+	rows    []trail.Row
+	members []trail.Member
+	refused []trail.QuarantineRow
+}
+
+func (r *rowsOf) trail(row *trail.Row)   { r.rows = append(r.rows, *row) }
+func (r *rowsOf) member(m *trail.Member) { r.members = append(r.members, *m) }
+func (r *rowsOf) quarantine(q *trail.QuarantineRow) {
+	c := *q
+	c.Sealed = nil // its nonce differs each time
+	r.refused = append(r.refused, c)
+}
+
+func recordOf(m kafka.Message, offset int64) *Record {
+	r := &Record{Offset: offset, Time: time.Now(), Key: m.Key, Value: m.Value}
+	for _, h := range m.Headers {
+		r.Headers = append(r.Headers, event.Header(h))
+	}
+	return r
+}
+
+// stream is n records of all sorts, with gaps between.
+func stream(t testing.TB, seed uint64, n int) (items []item) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	var offset int64
+	for i := range n {
+		if r.IntN(10) == 0 {
+			first := offset
+			offset += 1 + r.Int64N(5)
+			items = append(items, item{Record: Record{Offset: first}, gap: []string{GapCompacted, GapTransaction}[r.IntN(2)], last: offset - 1})
+			continue
+		}
+		ev := mixed(r, i)
+		ev.Persons[0].Value = fmt.Sprint("C-", r.IntN(5))
+		m := message(t, ev)
+		switch r.IntN(12) {
+		case 0:
+			m.Value = nil
+		case 1:
+			m.Value = m.Value[:len(m.Value)-1]
+		case 2: // twice
+			rec := recordOf(m, offset)
+			rec.Time = ev.Time.Add(time.Second)
+			items = append(items, item{Record: *rec})
+			offset++
+		case 3:
+			m = message(t, &event.Event{Kind: event.CohortPart, ID: fmt.Sprint("c", i), Source: "crm", Time: ev.Time, Controller: "elektrum",
+				Cohort: event.Cohort{ID: "c", Part: 1, Parts: 1, Members: []event.Person{{Scheme: "email", Value: "a@b.ee"}, {Scheme: "email", Value: "c@d.ee"}}}})
+		}
+		rec := recordOf(m, offset)
+		rec.Time = ev.Time.Add(time.Second)
+		items = append(items, item{Record: *rec})
+		offset++
+	}
+	return items
+}
+
+// TestCuttingChangesNothing judges one stream in whatever chunks and with
+// whatever limits, and once more as the journal would have it done again: the
+// rows are the same, and so are the ranges' bounds.
+func TestCuttingChangesNothing(t *testing.T) {
+	t.Parallel()
+	keys, regs := testKeys(t), testRegisters(t)
+	stored := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	judgeAll := func(items []item, store *facts.Store) rowsOf {
+		var all rowsOf
+		j := &judge{topic: "t", registers: regs, keys: keys, facts: store, recent: newRecent(1000), log: newWorldLog(t)}
+		for i := range items {
+			if items[i].gap == "" {
+				j.record(&items[i].Record, stored, &all)
+			}
+		}
+		return all
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		items := stream(t, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 60).Draw(rt, "records"))
+		store := facts.New()
+		want := judgeAll(items, store)
+		// Facts that were learnt before change nothing either.
+		if again := judgeAll(items, store); !reflect.DeepEqual(again, want) {
+			rt.Fatal("judging again gives other rows")
+		}
+
+		limits := Limits{Rows: rapid.IntRange(1, 30).Draw(rt, "rows"), Bytes: rapid.IntRange(1, 20_000).Draw(rt, "bytes"), Age: time.Duration(rapid.IntRange(0, 1).Draw(rt, "age")) * time.Hour}
+		b := &batcher{
+			limits: limits, now: func() time.Time { return stored }, registers: func() *register.Set { return regs }, metrics: noMetrics(t), until: items[len(items)-1].Offset,
+			judge: &judge{topic: "t", keys: keys, facts: facts.New(), recent: newRecent(1000), log: newWorldLog(t)},
+		}
+		if last := items[len(items)-1]; last.gap != "" {
+			b.until = last.last
+		}
+		chunks := chunksOf(items, func(n int) int { return rapid.IntRange(1, n).Draw(rt, "chunk") })
+		in, done, free, out := make(chan *chunk), make(chan *chunk, len(chunks)), make(chan *batch, 1), make(chan *batch)
+		free <- newBatch()
+		go func() {
+			for _, c := range chunks {
+				in <- c
+			}
+		}()
+		ended := make(chan error, 1)
+		go func() { ended <- b.run(rt.Context(), 0, in, done, free, out) }()
+		var rows, refused, members, gaps int
+		next := int64(0)
+		for got := range out {
+			got.endGap()
+			if got.first != next || got.next <= got.first {
+				rt.Fatalf("a batch of %d-%d after %d", got.first, got.next-1, next)
+			}
+			next = got.next
+			rows += got.blocks.Trail.Rows()
+			refused += got.blocks.Quarantine.Rows()
+			members += got.blocks.Members.Rows()
+			gaps += got.blocks.Gaps.Rows()
+			if n := got.blocks.Trail.Rows(); limits.Rows > 2 && n > limits.Rows+100 {
+				rt.Fatalf("a batch of %d rows, limit %d", n, limits.Rows)
+			}
+			free <- got
+		}
+		if err := <-ended; err != nil {
+			rt.Fatal(err)
+		}
+		if next != b.until+1 {
+			rt.Fatalf("batches end at %d, the stream at %d", next-1, b.until)
+		}
+		if rows != len(want.rows) || refused != len(want.refused) || members != len(want.members) {
+			rt.Fatalf("%d rows, %d refused, %d members; want %d, %d, %d", rows, refused, members, len(want.rows), len(want.refused), len(want.members))
+		}
+	})
+}
+
+// chunksOf cuts items into chunks; a gap may be cut, too, as two fetches may
+// show it.
+func chunksOf(items []item, cut func(n int) int) (chunks []*chunk) {
+	for len(items) > 0 {
+		n := cut(len(items))
+		c := &chunk{items: slices.Clone(items[:n])}
+		last := &c.items[n-1]
+		items = items[n:]
+		if last.gap != "" && last.last > last.Offset {
+			rest := *last
+			rest.Offset++
+			last.last = last.Offset
+			items = append([]item{rest}, items...)
+		}
+		c.next = last.Offset + 1
+		chunks = append(chunks, c)
+	}
+	if last := chunks[len(chunks)-1]; last.items[len(last.items)-1].gap != "" {
+		last.next = last.items[len(last.items)-1].last + 1
+	}
+	return chunks
+}
+
+func noMetrics(t testing.TB) *metrics {
+	t.Helper()
+	m, err := newMetrics(metricnoop.NewMeterProvider().Meter(""), newStats())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestRecordReadsBack(t *testing.T) {
+	t.Parallel()
+	maybe := rapid.Custom(func(t *rapid.T) []byte {
+		if rapid.Bool().Draw(t, "null") {
+			return nil
+		}
+		return append([]byte{}, rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")...)
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		r := Record{Key: maybe.Draw(t, "key"), Value: maybe.Draw(t, "value")}
+		for range rapid.IntRange(0, 4).Draw(t, "headers") {
+			r.Headers = append(r.Headers, event.Header{Key: rapid.String().Draw(t, "name"), Value: maybe.Draw(t, "header")})
+		}
+		b := r.Append(nil)
+		got, err := ParseRecord(b)
+		if err != nil || !reflect.DeepEqual(got, r) {
+			t.Fatalf("%+v read back as %+v, %v", r, got, err)
+		}
+		if len(b) > 3 {
+			if _, err := ParseRecord(b[:len(b)-1]); err == nil && !bytes.Equal(b[len(b)-1:], nil) {
+				t.Fatal("a record that was cut short is read")
+			}
+		}
+	})
+}
+
+func FuzzParseRecord(f *testing.F) {
+	f.Add([]byte{0, 0, 0})
+	f.Add((&Record{Key: []byte("k"), Value: []byte("v"), Headers: []event.Header{{Key: "a", Value: []byte("b")}}}).Append(nil))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := ParseRecord(b)
+		if err != nil {
+			return
+		}
+		again, err := ParseRecord(r.Append(nil))
+		if err != nil || !reflect.DeepEqual(r, again) {
+			t.Fatalf("%+v read back as %+v, %v", r, again, err)
+		}
+	})
+}
+
+func TestRecentForgetsTheOldest(t *testing.T) {
+	t.Parallel()
+	r := newRecent(3)
+	add := func(n byte) bool { return r.add([16]byte{n}) }
+	for n := byte(1); n <= 3; n++ {
+		if add(n) {
+			t.Errorf("%d is known", n)
+		}
+	}
+	if !add(1) || !add(3) {
+		t.Error("an event among the newest is not known")
+	}
+	if add(4) || add(1) {
+		t.Error("the oldest is not forgotten")
+	}
+	if !add(3) || !add(4) || len(r.known) != 3 || len(r.ring) != 3 {
+		t.Errorf("%d known", len(r.known))
+	}
+}
