@@ -1,0 +1,196 @@
+// Package server answers over HTTP: the questions as an API, and as pages that
+// a person can read. It serves whoever can reach it, so it belongs on loopback
+// until there is a login; the caller chooses the address.
+//
+// Identifiers of persons come in the body of a request only. They are never in
+// an address, a log line, an error or a page.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/andmerada/andmerada/internal/answer"
+)
+
+const (
+	maxBody        = 64 << 10         // bytes of a request
+	requestTimeout = 30 * time.Second // for an answer
+)
+
+// Config says what is served. Answers is needed.
+type Config struct {
+	Answers answer.Deps
+
+	// Ready says whether what answers need can be reached; Answers.Trail.Ping if nil.
+	Ready func(context.Context) error
+
+	// Hosts are the names that the server may be called by. Requests for
+	// another are refused, or a web page elsewhere could read answers by giving
+	// its own name this machine's address. Loopback only if empty.
+	Hosts []string
+
+	Version string       // of the program
+	Logger  *slog.Logger // discards if nil
+}
+
+type server struct {
+	Config
+	log *slog.Logger
+}
+
+// Question is what was asked of the trail: reading it is processing too.
+type Question struct {
+	Kind       string // recipients, timeline, event, overview, register
+	Controller string // "" = of several, or none that is known
+}
+
+// asked notes a question.
+func (s *server) asked(ctx context.Context, kind, controller string) {
+	q := Question{Kind: kind}
+	if slices.Contains(s.Answers.Registers.Controllers(), controller) { // anything else may be an identifier in the wrong place
+		q.Controller = controller
+	}
+	s.log.InfoContext(ctx, "question asked", slog.String("kind", q.Kind), slog.String("controller", q.Controller))
+}
+
+// New makes the handler of everything.
+func New(cfg Config) http.Handler {
+	s := &server{Config: cfg, log: cfg.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.Ready == nil {
+		s.Ready = cfg.Answers.Trail.Ping
+	}
+	mux := http.NewServeMux()
+	s.api(mux)
+	s.pages(mux)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.Ready(r.Context()); err != nil {
+			s.log.WarnContext(r.Context(), "not ready", slog.Any("error", err))
+			text(w, http.StatusServiceUnavailable, "the trail cannot be reached\n")
+			return
+		}
+		text(w, http.StatusOK, "ready\n")
+	})
+	return s.guard(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// HTTP makes a server for the handler with bounds on all that a client may do
+// slowly.
+func HTTP(addr string, h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Addr: addr, Handler: h,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: requestTimeout + 15*time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	if _, err := w.Write([]byte(body)); err != nil {
+		return // the client has gone
+	}
+}
+
+// guard bounds requests, sets the headers that keep answers where they belong,
+// and logs each request by its route, never by its address.
+func (s *server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		h.Set("Cache-Control", "no-store")
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		r = r.WithContext(ctx)
+		r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { //nolint:errorlint // a panic's value is not wrapped
+					panic(p)
+				}
+				// Not the value: it may hold what was asked.
+				s.log.ErrorContext(ctx, "the program failed at a request: please report this", slog.String("route", r.Pattern))
+				if !rec.wrote {
+					text(rec, http.StatusInternalServerError, "something went wrong here, and was logged\n")
+				}
+			}
+			s.log.InfoContext(ctx, "request", slog.String("method", r.Method), slog.String("route", r.Pattern),
+				slog.Int("status", rec.status), slog.Duration("took", time.Since(began)))
+		}()
+		if !s.knows(r.Host) {
+			text(rec, http.StatusMisdirectedRequest, "this server does not go by that name\n")
+			return
+		}
+		next.ServeHTTP(rec, r)
+	})
+}
+
+func (s *server) knows(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	name = strings.Trim(name, "[]")
+	if slices.Contains(s.Hosts, name) {
+		return true
+	}
+	ip := net.ParseIP(name)
+	return name == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// recorder remembers the status for the log.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+// WriteHeader remembers the status.
+func (r *recorder) WriteHeader(status int) {
+	if !r.wrote {
+		r.status, r.wrote = status, true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write is an answer without a status of its own.
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(b)
+}
+
+// failed says what to tell whoever asked of an error: a fault of the question,
+// or, for anything else, nothing but that it was logged.
+func (s *server) failed(ctx context.Context, err error) (status int, fault *answer.Fault) {
+	switch {
+	case errors.As(err, &fault):
+		return http.StatusUnprocessableEntity, fault
+	case errors.Is(err, answer.ErrNotFound):
+		return http.StatusNotFound, &answer.Fault{Problem: answer.ErrNotFound.Error(), Mend: "it may be in the quarantine, or not have arrived yet"}
+	case errors.Is(err, context.DeadlineExceeded):
+		s.log.ErrorContext(ctx, "an answer took too long", slog.Any("error", err))
+		return http.StatusGatewayTimeout, &answer.Fault{Problem: "the answer took too long", Mend: "ask for a shorter period"}
+	default:
+		s.log.ErrorContext(ctx, "an answer failed", slog.Any("error", err))
+		return http.StatusInternalServerError, &answer.Fault{Problem: "the trail could not be read", Mend: "the cause is in the server's log"}
+	}
+}
