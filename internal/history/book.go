@@ -13,9 +13,9 @@ type plans struct {
 	controller string
 	host       string // of its systems' URIs
 	share      float64
-	number     string // form of a customer number
-	facts      string // system that tells facts of persons
-	consents   []string
+	number     string   // form of a customer number
+	facts      string   // system that tells facts of persons
+	consents   []string // purposes that everyday clients consent to
 	invoice    deed
 	everyday   []everyday
 	stories    []story

@@ -148,8 +148,10 @@ func elektrumViolations() []story {
 		{
 			kind: "processor-outside-the-eea", verdict: violation, rules: []string{"ELK-15"}, mixes: true,
 			why: "a processor kept the data in the United States; §5.1.3 says that processors are in the EEA and keep data there",
-			steps: once(&deed{from: "billing", op: event.Transfer, purpose: "billing", to: []event.Recipient{{ID: "processors", Organisation: "Mail House LLC", Country: "US"}},
-				categories: []string{"name", "email"}, states: inTheCountry}),
+			steps: once(&deed{
+				from: "billing", op: event.Transfer, purpose: "billing", to: []event.Recipient{{ID: "processors", Organisation: "Mail House LLC", Country: "US"}},
+				categories: []string{"name", "email"}, states: inTheCountry,
+			}),
 		},
 		{
 			kind: "onward-without-safeguards", verdict: violation, rules: []string{"ELK-16"}, mixes: true,
@@ -184,14 +186,18 @@ func elektrumViolations() []story {
 		{
 			kind: "recording-kept-too-long", verdict: violation, rules: []string{"ELK-T3"}, mixes: true,
 			why: "a call recording that proves nothing was kept for more than 2 years",
-			steps: once(&deed{from: "crm", op: event.Retain, purpose: "consent-evidence", categories: recording,
-				states: both(daysAgo(event.RecordedOn, 760), text(event.RecordingClass, "none-of-these"), no(event.DebtOrDispute))}),
+			steps: once(&deed{
+				from: "crm", op: event.Retain, purpose: "consent-evidence", categories: recording,
+				states: both(daysAgo(event.RecordedOn, 760), text(event.RecordingClass, "none-of-these"), no(event.DebtOrDispute)),
+			}),
 		},
 		{
 			kind: "offer-kept-too-long", verdict: violation, rules: []string{"ELK-T4"}, mixes: true,
 			why: "a price offer that led to nothing was kept for more than half a year",
-			steps: once(&deed{from: "crm", op: event.Retain, purpose: "pre-contract-communication", categories: []string{"name", "phone"},
-				states: both(daysAgo(event.OfferDate, 200), no(event.BecameClient, event.DebtOrDispute))}),
+			steps: once(&deed{
+				from: "crm", op: event.Retain, purpose: "pre-contract-communication", categories: []string{"name", "phone"},
+				states: both(daysAgo(event.OfferDate, 200), no(event.BecameClient, event.DebtOrDispute)),
+			}),
 		},
 		{
 			kind: "contract-data-erased-early", verdict: violation, rules: []string{"ELK-T5"}, former: true,
@@ -268,8 +274,10 @@ func elektrumSilences() []story {
 		{
 			kind: "processor-of-unknown-place", verdict: review, rules: []string{"ELK-15"}, mixes: true,
 			why: "where the processor keeps the data is said to be unknown",
-			steps: once(&deed{from: "crm", op: event.Transfer, purpose: contractPlain, to: processors, categories: []string{"name", "phone"},
-				states: both(inTheCountry, unknown(event.ProcessorStorageCountry))}),
+			steps: once(&deed{
+				from: "crm", op: event.Transfer, purpose: contractPlain, to: processors, categories: []string{"name", "phone"},
+				states: both(inTheCountry, unknown(event.ProcessorStorageCountry)),
+			}),
 		},
 		{
 			kind: "review-of-decision-outstanding", verdict: review, rules: []string{"ELK-23"},

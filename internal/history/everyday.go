@@ -28,7 +28,7 @@ func (r *run) onboarding() {
 			}
 		}
 		for n, c := range b.customers {
-			at := r.at(0, 10*time.Minute, uint64(n)).Add(time.Duration(n) * 4 * time.Hour / time.Duration(len(b.customers)))
+			at := r.at(0, 10*time.Minute, uint64(n)).Add((time.Duration(n) * 4 * time.Hour / time.Duration(len(b.customers))).Truncate(time.Millisecond))
 			if c.since > 0 {
 				at = r.at(c.since, r.timeOf(office), r.rng.Uint64())
 			}
@@ -75,7 +75,7 @@ func (r *run) takeIn(b *book, c *customer, at time.Time, facts string) {
 
 // consents draws what a client consents to, and when it withdraws it.
 func (r *run) consents(b *book, c *customer, taken time.Time) {
-	for _, purpose := range b.plans.consents {
+	for _, purpose := range b.consents {
 		if r.rng.IntN(10) >= 4 {
 			continue
 		}
@@ -133,7 +133,7 @@ func (r *run) eachInvoice(day int, visit func(*customer)) {
 
 func (r *run) invoice(day int, c *customer) item {
 	return item{
-		at: r.at(day, r.timeOf(night), r.rng.Uint64()), c: c, do: c.b.works[&c.b.plans.invoice],
+		at: r.at(day, r.timeOf(night), r.rng.Uint64()), c: c, do: c.b.works[&c.b.invoice],
 		m: &moment{c: c, zone: r.zone}, pick: r.rng.Uint64(),
 	}
 }

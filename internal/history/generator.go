@@ -71,8 +71,7 @@ func (g *Generator) Events() iter.Seq[*event.Event] {
 // through before, it does so first.
 func (g *Generator) Manifest() *Manifest {
 	if g.manifest == nil {
-		for range g.Events() { //nolint:revive // the manifest is what is left of it
-		}
+		g.Events()(func(*event.Event) bool { return true })
 	}
 	return g.manifest
 }
@@ -123,7 +122,7 @@ func (g *Generator) run() (*run, error) {
 	r := &run{Options: o, rng: rand.New(rand.NewPCG(o.Seed, 0x616e646d65726164)), sequence: make(map[string]uint64)}
 	for _, plan := range []func() *plans{elektrum, netpro} {
 		p := plan()
-		reg, err := g.registers.For(p.controller, o.End)
+		reg, err := g.registers.For(p.controller, o.End.AddDate(-years, 0, -1))
 		if err != nil {
 			return nil, fmt.Errorf("history: register of %q: %w", p.controller, err)
 		}

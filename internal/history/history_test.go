@@ -95,26 +95,29 @@ func (k *keeper) judge(events iter.Seq[*event.Event]) iter.Seq[history.Found] {
 
 func TestVerdictsAreThosePlanted(t *testing.T) {
 	t.Parallel()
-	for _, seed := range []uint64{1, 2} {
-		o := small
-		o.Seed = seed
-		g := newGenerator(t, o)
-		m := g.Manifest()
-		report := m.Compare(newKeeper(t, load(t)).judge(g.Events()))
-		if !report.OK() || report.AsPlanted != len(m.Violations) || report.SilencesFound != len(m.Silences) {
-			why := make(map[string]string)
-			for _, list := range [][]*history.Entry{m.Violations, m.Silences, m.NearMisses} {
-				for _, e := range list {
-					why[e.ID] = e.Kind
-				}
+	g := newGenerator(t, small)
+	m := g.Manifest()
+	// The manifest may have been kept in a file.
+	kept, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = new(history.Manifest)
+	if err := json.Unmarshal(kept, m); err != nil {
+		t.Fatal(err)
+	}
+	report := m.Compare(newKeeper(t, load(t)).judge(g.Events()))
+	if !report.OK() || report.AsPlanted < 90 || report.AsPlanted != len(m.Violations) || report.SilencesFound != len(m.Silences) || len(m.NearMisses) < 10 {
+		kind := make(map[string]string)
+		for _, list := range [][]*history.Entry{m.Violations, m.Silences, m.NearMisses} {
+			for _, e := range list {
+				kind[e.ID] = e.Kind
 			}
-			for i, f := range report.CalledWrongly {
-				if i < 20 {
-					t.Logf("%s is planted as %q", f.ID, why[f.ID])
-				}
-			}
-			t.Errorf("seed %d: %s", seed, report)
 		}
+		for _, f := range report.CalledWrongly {
+			t.Logf("%s is planted as %q", f.ID, kind[f.ID])
+		}
+		t.Error(report)
 	}
 }
 
@@ -146,6 +149,7 @@ func TestEventsAreSendable(t *testing.T) {
 	sequence, ids := make(map[string]uint64), make(map[string]bool)
 	purposes, recipients, ops := make(map[string]bool), make(map[string]bool), make(map[event.Operation]bool)
 	listed := make(map[string]uint64)
+	left := make(map[event.Person]bool) // who is no client any more
 	n := 0
 	for ev := range g.Events() {
 		n++
@@ -175,9 +179,17 @@ func TestEventsAreSendable(t *testing.T) {
 			t.Fatalf("type %s of a %s", ev.Type, ev.TypeName())
 		}
 		switch ev.Kind {
+		case event.FactEvent:
+			value := &ev.Fact.Value
+			if value.Get(event.ContractEnd).State == event.Known || value.Get(event.RelationshipEnd).State == event.Known {
+				left[ev.Persons[0]] = true
+			}
 		case event.CohortPart:
 			listed[ev.Cohort.ID] += uint64(len(ev.Cohort.Members))
 		case event.Processing:
+			if strings.HasSuffix(ev.Source, "/billing") && ev.Operation == event.Use && left[ev.Persons[0]] {
+				t.Fatalf("%s for somebody who has left, at %s", ev.Purpose, ev.Time)
+			}
 			purposes[ev.Purpose], recipients[ev.Recipient.ID], ops[ev.Operation] = true, true, true
 			if ev.Cohort.ID != "" && (ev.Cohort.Size == 0 || listed[ev.Cohort.ID] != ev.Cohort.Size) {
 				t.Fatalf("cohort %s of %d: %d listed before it", ev.Cohort.ID, ev.Cohort.Size, listed[ev.Cohort.ID])
@@ -285,7 +297,7 @@ func TestClockChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	twice := 0
-	for ev := range newGenerator(t, history.Options{Events: 60_000, Persons: 500}).Events() {
+	for ev := range newGenerator(t, small).Events() {
 		local := ev.Time.In(zone)
 		if local.Month() == time.October && local.Hour() == 3 && local.Add(time.Hour).Hour() == 3 || local.Hour() == 3 && local.Add(-time.Hour).Hour() == 3 {
 			twice++
@@ -340,7 +352,7 @@ func TestCompareTellsWhatDiffers(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	set := load(t)
-	for _, o := range []history.Options{{Persons: history.MinPersons - 1}, {Events: -1}, {CohortPart: event.MaxMembers + 1}} {
+	for _, o := range []history.Options{{Persons: history.MinPersons - 1}, {End: time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)}, {Events: -1}, {CohortPart: event.MaxMembers + 1}} {
 		if _, err := history.New(set, o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}
@@ -358,6 +370,7 @@ func TestOptionsAreChecked(t *testing.T) {
 func BenchmarkGenerate(b *testing.B) {
 	set := load(b)
 	b.ReportAllocs()
+	events := 0
 	for b.Loop() {
 		g, err := history.New(set, history.Options{Seed: 1})
 		if err != nil {
@@ -367,6 +380,7 @@ func BenchmarkGenerate(b *testing.B) {
 		for range g.Events() {
 			n++
 		}
-		b.ReportMetric(float64(n)/b.Elapsed().Seconds()*float64(b.N), "events/s")
+		events += n
 	}
+	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
 }

@@ -8,8 +8,10 @@ func netproViolations() []story {
 		{
 			kind: "cert-not-proportionate", verdict: violation, rules: []string{"NET-01"}, mixes: true, cohort: 80,
 			why: "an incident team was given whole mailboxes of a group of clients, which was not proportionate",
-			steps: once(&deed{from: "security", op: event.Disclose, purpose: "cert-incident-sharing", to: cert, agent: "security", categories: []string{"client-content"},
-				states: both(needed, no(event.Proportionality))}),
+			steps: once(&deed{
+				from: "security", op: event.Disclose, purpose: "cert-incident-sharing", to: cert, agent: "security", categories: []string{"client-content"},
+				states: both(needed, no(event.Proportionality)),
+			}),
 		},
 		{
 			kind: "employee-not-trained", verdict: violation, rules: []string{"NET-02"}, mixes: true,
@@ -24,8 +26,10 @@ func netproViolations() []story {
 		{
 			kind: "authority-without-obligation", verdict: violation, rules: []string{"NET-03"}, mixes: true,
 			why: "the police were given data without a legal obligation",
-			steps: once(&deed{from: "security", op: event.Disclose, purpose: "statutory-duties-investigators", to: []event.Recipient{{ID: "politsei-ja-piirivalveamet", Country: "EE"}}, agent: "legal",
-				categories: traces, states: no(event.LegalObligationExists)}),
+			steps: once(&deed{
+				from: "security", op: event.Disclose, purpose: "statutory-duties-investigators", to: []event.Recipient{{ID: "politsei-ja-piirivalveamet", Country: "EE"}}, agent: "legal",
+				categories: traces, states: no(event.LegalObligationExists),
+			}),
 		},
 		{
 			kind: "id-copy-to-maksekeskus", verdict: violation, rules: []string{"NET-04"}, mixes: true,
@@ -98,14 +102,18 @@ func netproViolations() []story {
 		{
 			kind: "registry-without-contract", verdict: violation, rules: []string{"NET-15"}, mixes: true,
 			why: "a domain registry received data without a contract as processor",
-			steps: once(&deed{from: "portal", op: event.Transfer, purpose: "service-access", to: domains, categories: whoAndAddress,
-				states: both(inTheCountry, no(event.ProcessorContract))}),
+			steps: once(&deed{
+				from: "portal", op: event.Transfer, purpose: "service-access", to: domains, categories: whoAndAddress,
+				states: both(inTheCountry, no(event.ProcessorContract)),
+			}),
 		},
 		{
 			kind: "another-controllers-recipient", verdict: violation, rules: []string{"X-01"}, mixes: true,
 			why: "Creditinfo is a recipient that Elektrum has declared, not Netpro",
-			steps: once(&deed{from: "billing", op: event.Disclose, purpose: "exercise-of-rights", to: []event.Recipient{{ID: "elektrum/creditinfo-eesti", Country: "EE"}}, agent: "accountant",
-				categories: []string{"name", "payment-behaviour"}}),
+			steps: once(&deed{
+				from: "billing", op: event.Disclose, purpose: "exercise-of-rights", to: []event.Recipient{{ID: "elektrum/creditinfo-eesti", Country: "EE"}}, agent: "accountant",
+				categories: []string{"name", "payment-behaviour"},
+			}),
 		},
 	}
 }
@@ -145,8 +153,10 @@ func netproSilences() []story {
 		{
 			kind: "registry-outside-the-eea", verdict: review, rules: []string{"X-03"}, mixes: true,
 			why: "the notice says nothing of recipients outside the EEA",
-			steps: once(&deed{from: "portal", op: event.Transfer, purpose: "service-access", to: []event.Recipient{{ID: "domain-registries", Organisation: "Example Registry Inc.", Country: "US"}},
-				categories: whoAndAddress, states: inTheCountry}),
+			steps: once(&deed{
+				from: "portal", op: event.Transfer, purpose: "service-access", to: []event.Recipient{{ID: "domain-registries", Organisation: "Example Registry Inc.", Country: "US"}},
+				categories: whoAndAddress, states: inTheCountry,
+			}),
 		},
 		{
 			kind: "kept-longer-by-law", verdict: review, rules: []string{"NET-06", "NET-T2"}, former: true,

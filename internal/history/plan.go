@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/andmerada/andmerada/internal/event"
@@ -75,8 +76,8 @@ func (b *book) victim() *customer {
 func (r *run) stories() error {
 	for _, b := range r.books {
 		star := b.customers[0]
-		for i := range b.plans.stories {
-			s := &b.plans.stories[i]
+		for i := range b.stories {
+			s := &b.stories[i]
 			for n := range r.instances(s) {
 				c := b.victim()
 				if n == 0 && s.kind == tryManyRecipients {
@@ -88,8 +89,8 @@ func (r *run) stories() error {
 				r.story(b, s, c, r.rng)
 			}
 		}
-		for i := range b.plans.stories {
-			s := &b.plans.stories[i]
+		for i := range b.stories {
+			s := &b.stories[i]
 			for range int(s.share * float64(len(b.customers))) {
 				if c := b.victim(); c != nil {
 					r.story(b, s, c, r.rng)
@@ -123,7 +124,7 @@ func (r *run) instances(s *story) int {
 func (r *run) starring(b *book, star *customer) {
 	for i := range b.everyday {
 		e := &b.everyday[i]
-		if !e.op.HandsOver() || e.consent || e.elering || e.scheme != "" {
+		if !e.op.HandsOver() || e.consent || e.elering {
 			continue
 		}
 		for range 3 {
@@ -184,12 +185,16 @@ func (r *run) lastDay(s *story, length int, rng *rand.Rand) int {
 		length = 0
 	}
 	if s.spring {
-		days := r.summerTime()
+		days := slices.DeleteFunc(r.summerTime(), func(day int) bool { return day+length >= r.days })
 		return days[rng.IntN(len(days))] + 1 + rng.IntN(length-2)
 	}
 	earliest := 30 + length
 	for {
-		if last := earliest + rng.IntN(r.days-earliest-20); r.workday(last) {
+		last := earliest + rng.IntN(r.days-earliest-20)
+		_, m, d := r.date(last)
+		// Around leap days a year before a year after is another day.
+		leap := m == time.February && d >= 28 || m == time.March && d == 1
+		if r.workday(last) && !leap {
 			return last
 		}
 	}
@@ -222,8 +227,8 @@ func (r *run) group(b *book, system, id string, at time.Time, m *moment, gather 
 // monthlyCohorts plans the bulk transfers, on the fifth of each month.
 func (r *run) monthlyCohorts() {
 	for _, b := range r.books {
-		for i := range b.plans.cohorts {
-			sc := &b.plans.cohorts[i]
+		for i := range b.cohorts {
+			sc := &b.cohorts[i]
 			for day := 1; day < r.days; day++ {
 				y, month, d := r.date(day)
 				if d != 5+i {

@@ -53,7 +53,7 @@ func ParseSecret(text string) (Secret, error) {
 // and group may read, or its group may write, is refused. (The group may read:
 // that is how Kubernetes mounts a secret for a user that is not root.)
 func LoadOrCreateSecret(path string) (secret Secret, created bool, err error) {
-	secret, err = loadSecret(path)
+	secret, err = LoadSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, false, err
 	}
@@ -61,14 +61,18 @@ func LoadOrCreateSecret(path string) (secret Secret, created bool, err error) {
 		if !errors.Is(err, fs.ErrExist) {
 			return Secret{}, false, fmt.Errorf("create secret %q: %w", path, err)
 		}
-		secret, err = loadSecret(path) // another process was first
+		secret, err = LoadSecret(path) // another process was first
 		return secret, false, err
 	}
-	secret, err = loadSecret(path)
+	secret, err = LoadSecret(path)
 	return secret, true, err
 }
 
-func loadSecret(path string) (_ Secret, err error) {
+// LoadSecret reads the secret from a file that must be there, with the checks
+// of [LoadOrCreateSecret]. It is for who asks questions: a secret made anew
+// would find nobody.
+// LoadSecret reads the secret of a file that must be there and be private.
+func LoadSecret(path string) (_ Secret, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Secret{}, fmt.Errorf("read secret: %w", err)

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/andmerada/andmerada/internal/trail"
+)
+
+func newIngestCommand() *cobra.Command {
+	var file, metrics string
+	var asJSON, verbose bool
+	cmd := &cobra.Command{
+		Use:   "ingest",
+		Short: "Read events from Kafka, judge them, and keep the trail",
+		Long: `Ingest joins the consumer group, reads its partitions, judges each event by the register in
+force at its time, and writes the trail, each range of offsets exactly once. Start as many
+as there is load; one partition is one process's at a time. SIGTERM and Ctrl-C let what is
+being written finish.`,
+		Example: "  andmerada ingest --config /etc/andmerada/andmerada.yaml --metrics 127.0.0.1:9464",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			c, err := findConfig(file)
+			if err != nil {
+				return err
+			}
+			password, err := c.password()
+			if err != nil {
+				return err
+			}
+			n, err := openNode(cmd.Context(), c, newLog(asJSON, verbose), trail.Config{
+				Addr: c.ClickHouse.Addr, Database: c.ClickHouse.Database, User: c.ClickHouse.User, Password: password,
+			})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, n.close()) }()
+			in, err := n.ingest()
+			if err != nil {
+				return err
+			}
+			g, ctx := errgroup.WithContext(cmd.Context())
+			g.Go(func() error { return in.Run(ctx) })
+			if metrics != "" {
+				g.Go(func() error { return serveMetrics(ctx, n, metrics) })
+			}
+			return g.Wait()
+		},
+	}
+	configFlag(cmd, &file)
+	logFlags(cmd, &asJSON, &verbose)
+	cmd.Flags().StringVar(&metrics, "metrics", "", "address at which to serve metrics in Prometheus' format")
+	return cmd
+}
+
+// logFlags adds the flags of long-running commands on their log.
+func logFlags(cmd *cobra.Command, asJSON, verbose *bool) {
+	cmd.Flags().BoolVar(asJSON, "log-json", false, "log JSON instead of text")
+	cmd.Flags().BoolVarP(verbose, "verbose", "v", false, "log more")
+}
+
+func serveMetrics(ctx context.Context, n *node, addr string) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", n.telemetry.Metrics)
+	return serveHTTP(ctx, n.log, listener, mux)
+}
