@@ -297,7 +297,7 @@ func TestClockChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	twice := 0
-	for ev := range newGenerator(t, small).Events() {
+	for ev := range newGenerator(t, history.Options{Events: 60_000, Persons: history.MinPersons}).Events() {
 		local := ev.Time.In(zone)
 		if local.Month() == time.October && local.Hour() == 3 && local.Add(time.Hour).Hour() == 3 || local.Hour() == 3 && local.Add(-time.Hour).Hour() == 3 {
 			twice++
