@@ -105,17 +105,21 @@ func printRecipients(out io.Writer, a *answer.RecipientsAnswer, events int) erro
 	fmt.Fprintf(out, "Asked by %s; %s of the person, %s.", a.Person.Scheme, plural(a.Person.Identifiers, "identifier"), plural(a.Person.Cohorts, "cohort"))
 	fmt.Fprintf(out, " %s: %d allowed, %d to review, %d violations.\n\n", plural(int(a.Events), "event"), a.Verdicts.Allowed, a.Verdicts.Review, a.Verdicts.Violation)
 
+	zone, err := time.LoadLocation(a.Period.Zone)
+	if err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RECIPIENT\tKIND\tFIRST\tLAST\tTIMES\tPURPOSE AND BASIS\tCATEGORIES\tVERDICT")
+	fmt.Fprintln(w, "RECIPIENT\tKIND\tFIRST\tLAST\tTIMES\tVERDICT")
 	for i := range a.Recipients {
 		r := &a.Recipients[i]
-		printSummary(w, r.Name, r.Kind, &r.Summary)
+		printSummary(w, r.Name, r.Kind, &r.Summary, zone)
 	}
 	if a.ToPerson != nil {
-		printSummary(w, "(the person)", "data subject", a.ToPerson)
+		printSummary(w, "(the person)", "data subject", a.ToPerson, zone)
 	}
 	if a.Internal != nil {
-		printSummary(w, "(no one else: internal use)", "", a.Internal)
+		printSummary(w, "(no one else)", "internal use", a.Internal, zone)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the answer: %w", err)
@@ -140,37 +144,45 @@ func printRecipients(out io.Writer, a *answer.RecipientsAnswer, events int) erro
 		if e.ByCohort {
 			to += " (in bulk)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.Format("2006-01-02 15:04"), e.Operation, to, e.Purpose.Name, e.Verdict, e.Path())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.In(zone).Format("2006-01-02 15:04"), e.Operation, to, e.Purpose.Name, e.Verdict, e.Path())
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the answer: %w", err)
 	}
+	fmt.Fprintf(out, "Times are of %s.\n", zone)
 	return nil
 }
 
-func printSummary(w io.Writer, name, kind string, s *answer.Summary) {
-	const width = 4
-	var purposes, categories []string
+// listed is how many purposes and categories of a recipient are printed.
+const listed = 6
+
+// printSummary prints a line of the table, and below it what for and which data.
+func printSummary(w io.Writer, name, kind string, s *answer.Summary, zone *time.Location) {
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", name, kind, s.First.In(zone).Format(time.DateOnly), s.Last.In(zone).Format(time.DateOnly),
+		s.Count, strings.ToUpper(s.Verdict))
 	for i, p := range s.Purposes {
-		if i == width {
-			purposes = append(purposes, "…")
+		if i == listed {
+			fmt.Fprintf(w, "    and %d purposes more\n", len(s.Purposes)-i)
 			break
 		}
-		basis := strings.Join(p.Basis, "/")
+		basis := strings.Join(p.Basis, " or ")
 		if basis == "" {
-			basis = "basis not stated"
+			basis = "the notice states no basis"
 		}
-		purposes = append(purposes, fmt.Sprintf("%s (%s, %s)", shortID(p.ID), basis, strings.Join(p.Clauses, " ")))
+		if !p.Declared {
+			basis = "not declared"
+		}
+		fmt.Fprintf(w, "    for %s: %s %s\n", p.Name, basis, strings.Join(p.Clauses, " "))
 	}
+	var categories []string
 	for i, c := range s.Categories {
-		if i == width {
-			categories = append(categories, fmt.Sprintf("and %d more", len(s.Categories)-i))
+		if i == listed {
+			categories = append(categories, fmt.Sprintf("%d more", len(s.Categories)-i))
 			break
 		}
 		categories = append(categories, c.ID)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", name, kind, s.First.Format(time.DateOnly), s.Last.Format(time.DateOnly), s.Count,
-		strings.Join(purposes, "; "), strings.Join(categories, ", "), strings.ToUpper(s.Verdict))
+	fmt.Fprintf(w, "    data: %s\n", strings.Join(categories, ", "))
 }
 
 // printRules tells which rules the violations and reviews rest on.
@@ -200,14 +212,6 @@ func printRules(out io.Writer, a *answer.RecipientsAnswer) {
 			fmt.Fprintf(out, "  %-9s %s, %s (%s): %s, %s\n", r.Verdict, x.who, r.ID, strings.Join(r.Clauses, " "), r.Title, plural(int(r.Count), "time"))
 		}
 	}
-}
-
-func shortID(id string) string {
-	_, short, ok := strings.Cut(id, "/")
-	if !ok {
-		return id
-	}
-	return short
 }
 
 func plural(n int, what string) string {
