@@ -60,17 +60,8 @@ func (n *names) purpose(version, id string) string {
 }
 
 func (n *names) category(version, id string) string {
-	r := n.register(version)
-	if r == nil {
-		return id
-	}
-	for i := range r.Categories {
-		if r.Categories[i].ID == id {
-			return cmp.Or(r.Categories[i].Name.In(language), id)
-		}
-	}
-	if c, ok := r.Vocab.Category(id); ok {
-		return cmp.Or(c.Name.In(language), id)
+	if r := n.register(version); r != nil {
+		return r.CategoryName(id, language)
 	}
 	return id
 }

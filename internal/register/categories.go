@@ -1,6 +1,7 @@
 package register
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -89,4 +90,22 @@ func (v *Vocabulary) covers(list []string, category string) bool {
 		return true
 	}
 	return v.Contains(list, category)
+}
+
+// CategoryName is what a category is called in a language: the notice's own
+// word where it is in that language, else that of the vocabulary; its id where
+// neither knows it.
+func (r *Register) CategoryName(id, language string) string {
+	for i := range r.Categories {
+		if r.Categories[i].ID == id {
+			if name := r.Categories[i].Name[language]; name != "" {
+				return name
+			}
+			break
+		}
+	}
+	if c, ok := r.Vocab.byID[id]; ok {
+		return cmp.Or(c.Name.In(language), id)
+	}
+	return id
 }
