@@ -300,7 +300,7 @@ func TestOrderOfLearningDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := drawHistory(t, false)
 		one, other := h.learn(nil), rapid.Permutation(h)
-		shuffled := history(other.Draw(t, "shuffled"))
+		shuffled := other.Draw(t, "shuffled")
 		two := shuffled.learn(nil)
 		for _, f := range shuffled { // and again: nothing changes
 			two.Learn("acme", []identity.Pseudonym{person(1)}, f.fact, f.at)

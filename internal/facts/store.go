@@ -214,11 +214,11 @@ func (s *Store) link(controller unique.Handle[string], persons []identity.Pseudo
 	for _, p := range persons {
 		at := subject{controller: controller, person: p}
 		g := s.links[at]
-		switch {
-		case g == nil:
+		switch g {
+		case nil:
 			g = &group{members: []identity.Pseudonym{p}}
 			s.links[at] = g
-		case g == whole:
+		case whole:
 			continue
 		}
 		if whole == nil {

@@ -67,8 +67,10 @@ func stream(t testing.TB, seed uint64, n int) (items []item) {
 			items = append(items, item{Record: *rec})
 			offset++
 		case 3:
-			m = message(t, &event.Event{Kind: event.CohortPart, ID: fmt.Sprint("c", i), Source: "crm", Time: ev.Time, Controller: "elektrum",
-				Cohort: event.Cohort{ID: "c", Part: 1, Parts: 1, Members: []event.Person{{Scheme: "email", Value: "a@b.ee"}, {Scheme: "email", Value: "c@d.ee"}}}})
+			m = message(t, &event.Event{
+				Kind: event.CohortPart, ID: fmt.Sprint("c", i), Source: "crm", Time: ev.Time, Controller: "elektrum",
+				Cohort: event.Cohort{ID: "c", Part: 1, Parts: 1, Members: []event.Person{{Scheme: "email", Value: "a@b.ee"}, {Scheme: "email", Value: "c@d.ee"}}},
+			})
 		}
 		rec := recordOf(m, offset)
 		rec.Time = ev.Time.Add(time.Second)

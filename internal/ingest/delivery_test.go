@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/andmerada/andmerada/internal/embedded"
 	"github.com/andmerada/andmerada/internal/embedded/embeddedtest"
@@ -243,7 +241,7 @@ func TestDoneAgainItIsTheSame(t *testing.T) {
 	cfg.Limits.Age = time.Hour // one batch, from a first one that goes at once
 	hash := func() (h, stored string) {
 		conn := w.conn()
-		defer conn.Close() //nolint:errcheck // a test's reading connection
+		defer conn.Close()
 		if err := conn.QueryRow(t.Context(), "SELECT toString(groupBitXor(cityHash64(*))), toString(max(stored)) FROM trail").Scan(&h, &stored); err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +254,7 @@ func TestDoneAgainItIsTheSame(t *testing.T) {
 	before := w.verify()
 
 	conn := w.conn()
-	defer conn.Close() //nolint:errcheck // a test's connection
+	defer conn.Close()
 	if err := conn.Exec(t.Context(), "TRUNCATE TABLE trail SYNC"); err != nil {
 		t.Fatal(err)
 	}
@@ -278,105 +276,6 @@ func TestDoneAgainItIsTheSame(t *testing.T) {
 	}
 	if !slices.EqualFunc(before.Partitions, after.Partitions, func(a, b trail.PartitionReport) bool { return a.Rows == b.Rows && a.Quarantine == b.Quarantine }) {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
-	}
-}
-
-func TestDeletedOffsetsAreGaps(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	n := 0
-	send := func(count int) {
-		var messages []kafka.Message
-		for range count {
-			messages = append(messages, message(t, billing(n)))
-			n++
-		}
-		w.send(messages...)
-	}
-	deleteUpTo := func(offset int64) {
-		client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.Addr()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		req := kmsg.NewPtrDeleteRecordsRequest()
-		rt := kmsg.NewDeleteRecordsRequestTopic()
-		rt.Topic = w.topic
-		rt.Partitions = []kmsg.DeleteRecordsRequestTopicPartition{{Partition: 0, Offset: offset}}
-		req.Topics, req.TimeoutMillis = []kmsg.DeleteRecordsRequestTopic{rt}, 5000
-		res, err := req.RequestWith(t.Context(), client)
-		if err != nil || res.Topics[0].Partitions[0].ErrorCode != 0 {
-			t.Fatalf("delete records: %+v, %v", res, err)
-		}
-	}
-	cfg := w.config()
-	cfg.Logger = nil // it rightly complains
-	send(10)
-	deleteUpTo(4) // before the trail begins
-	_, stop := w.start(cfg)
-	w.waitCommitted("ingest-test")
-	stop()
-	send(10)
-	deleteUpTo(15) // what has not been read
-	_, stop = w.start(cfg)
-	w.waitCommitted("ingest-test")
-	stop()
-	send(5)
-	deleteUpTo(25) // all that is left
-	_, _ = w.start(cfg)
-	w.eventually("the last gap is there", func() (bool, string) {
-		next, pending, err := w.trail.Position(t.Context(), w.topic, 0)
-		return next == 25 && pending == nil, fmt.Sprint(next, err)
-	})
-	p := w.verify().Partitions[0]
-	if p.Gaps != 4+5+5 || p.Trail != 6+5 {
-		t.Errorf("%d gaps, %d in the trail", p.Gaps, p.Trail)
-	}
-}
-
-func TestTransactions(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.Addr()), kgo.TransactionalID("crm"), kgo.DefaultProduceTopic(w.topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	n := 0
-	transaction := func(end kgo.TransactionEndTry, count int) {
-		if err := client.BeginTransaction(); err != nil {
-			t.Fatal(err)
-		}
-		for range count {
-			m := message(t, billing(n))
-			n++
-			r := &kgo.Record{Key: m.Key, Value: m.Value}
-			for _, h := range m.Headers {
-				r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-			}
-			if err := client.ProduceSync(t.Context(), r).FirstErr(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := client.EndTransaction(t.Context(), end); err != nil {
-			t.Fatal(err)
-		}
-	}
-	transaction(kgo.TryCommit, 3) // offsets 0-2, marker 3
-	transaction(kgo.TryAbort, 2)  // offsets 4-5, marker 6
-	w.start(w.config())
-	w.waitCommitted("ingest-test") // a marker is the last there is
-	transaction(kgo.TryAbort, 1)   // 7, 8
-	transaction(kgo.TryCommit, 1)  // 9, 10
-	w.waitCommitted("ingest-test")
-	p := w.verify().Partitions[0]
-	if p.Trail != 4 || p.Gaps != 3+4 || p.Offsets != 11 {
-		t.Errorf("%+v", p)
-	}
-	for offset, want := range map[int64]int{0: 1, 2: 1, 3: 0, 4: 0, 5: 0, 7: 0, 9: 1} {
-		if rows, err := w.trail.Event(t.Context(), w.topic, 0, offset); err != nil || len(rows) != want {
-			t.Errorf("offset %d: %d rows, %v", offset, len(rows), err)
-		}
 	}
 }
 

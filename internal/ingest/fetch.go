@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net"
 	"strings"
@@ -146,9 +147,9 @@ func (i *Ingest) waitTopics(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			i.log.WarnContext(ctx, "cannot reach Kafka, trying again", "error", err)
+			i.log.WarnContext(ctx, "cannot reach Kafka, trying again", slog.Any("error", err))
 		} else {
-			i.log.WarnContext(ctx, "waiting for topics to be made", "topics", strings.Join(missing, ","))
+			i.log.WarnContext(ctx, "waiting for topics to be made", slog.String("topics", strings.Join(missing, ",")))
 		}
 		if err := wait.sleep(ctx); err != nil {
 			return err

@@ -78,13 +78,13 @@ func (i *Ingest) Run(ctx context.Context) (err error) {
 		PartitionWatchInterval: 5 * time.Second,
 		StartOffset:            kafka.FirstOffset,
 		ErrorLogger: kafka.LoggerFunc(func(format string, args ...any) {
-			i.log.Debug("consumer group", "message", fmt.Sprintf(format, args...))
+			i.log.Debug("consumer group", slog.String("message", fmt.Sprintf(format, args...)))
 		}),
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: join group %q: %w", i.cfg.Group, err)
 	}
-	i.log.InfoContext(ctx, "ingest begins", "topics", strings.Join(i.cfg.Topics, ","), "group", i.cfg.Group)
+	i.log.InfoContext(ctx, "ingest begins", slog.String("topics", strings.Join(i.cfg.Topics, ",")), slog.String("group", i.cfg.Group))
 	for {
 		gen, err := group.Next(ctx)
 		switch {
@@ -94,7 +94,7 @@ func (i *Ingest) Run(ctx context.Context) (err error) {
 			i.log.Info("ingest has stopped")
 			return err
 		case err != nil:
-			i.log.WarnContext(ctx, "joining the group failed, trying again", "group", i.cfg.Group, "error", err)
+			i.log.WarnContext(ctx, "joining the group failed, trying again", slog.String("group", i.cfg.Group), slog.Any("error", err))
 			continue
 		}
 		i.begin(gen)
@@ -108,13 +108,13 @@ func (i *Ingest) begin(gen *kafka.Generation) {
 			p := &partition{
 				Ingest: i, topic: topic, id: int32(a.ID), gen: gen, committed: max(0, a.Offset),
 				progress: i.stats.partition(topic, int32(a.ID)),
-				log:      i.log.With("topic", topic, "partition", a.ID, "generation", gen.ID),
+				log:      i.log.With(slog.String("topic", topic), slog.Int("partition", a.ID), slog.Int("generation", int(gen.ID))),
 			}
 			p.progress.commit(p.committed)
 			gen.Start(p.run)
 		}
 	}
-	i.log.Info("partitions are assigned", "generation", gen.ID, "partitions", assignments(gen))
+	i.log.Info("partitions are assigned", slog.Int("generation", int(gen.ID)), slog.String("partitions", assignments(gen)))
 }
 
 func assignments(gen *kafka.Generation) string {

@@ -47,8 +47,10 @@ type world struct {
 
 func newWorld(t testing.TB, partitions int32) *world {
 	t.Helper()
-	w := &world{t: t, kafka: embeddedtest.Kafka(t, partitions), topic: "events",
-		log: newWorldLog(t), database: embeddedtest.Database(t)}
+	w := &world{
+		t: t, kafka: embeddedtest.Kafka(t, partitions), topic: "events",
+		log: newWorldLog(t), database: embeddedtest.Database(t),
+	}
 	house := embeddedtest.ClickHouse(t)
 	user, password := house.Credentials(embedded.Writer)
 	var err error

@@ -26,7 +26,7 @@ import (
 func (w *world) quarantined(partition int32) map[int64]trail.QuarantineRow {
 	w.t.Helper()
 	conn := w.conn()
-	defer conn.Close() //nolint:errcheck // a test's reading connection
+	defer conn.Close()
 	rows, err := conn.Query(w.t.Context(), "SELECT offset, reason, pointer, detail, source, sealed, size FROM quarantine WHERE partition = "+fmt.Sprint(partition))
 	if err != nil {
 		w.t.Fatal(err)
@@ -313,8 +313,10 @@ func TestCohorts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	members := func(part uint32, from, to int) kafka.Message {
-		ev := &event.Event{Kind: event.CohortPart, ID: fmt.Sprint("part", part), Source: "dwh", Time: time.Now(), Controller: "elektrum",
-			Cohort: event.Cohort{ID: "export-1", Size: 2500, Part: part, Parts: 2}}
+		ev := &event.Event{
+			Kind: event.CohortPart, ID: fmt.Sprint("part", part), Source: "dwh", Time: time.Now(), Controller: "elektrum",
+			Cohort: event.Cohort{ID: "export-1", Size: 2500, Part: part, Parts: 2},
+		}
 		for n := from; n < to; n++ {
 			ev.Cohort.Members = append(ev.Cohort.Members, event.Person{Scheme: "customer-number", Value: fmt.Sprint("C-", n)})
 		}
@@ -345,7 +347,7 @@ func TestCohorts(t *testing.T) {
 		}
 	}
 	conn := w.conn()
-	defer conn.Close() //nolint:errcheck // a test's reading connection
+	defer conn.Close()
 	var n, distinct uint64
 	if err := conn.QueryRow(context.Background(), "SELECT count(), uniqExact(person) FROM cohort_members").Scan(&n, &distinct); err != nil || n != 2500 || distinct != 2500 {
 		t.Errorf("%d members, %d of them different, %v", n, distinct, err)

@@ -124,7 +124,7 @@ func (j *judge) safely(r *Record, ev *event.Event, stored time.Time) (fault *eve
 func (j *judge) failed(r *Record, p any) *event.Fault {
 	// Neither the panic's value nor anything of the event: both may hold identifiers.
 	j.log.Error("the program failed at an event, which goes to the quarantine: please report this",
-		"topic", j.topic, "partition", j.partition, "offset", r.Offset, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		slog.String("topic", j.topic), slog.Int("partition", int(j.partition)), slog.Int64("offset", r.Offset), slog.String("panic", fmt.Sprintf("%T", p)), slog.String("stack", string(debug.Stack())))
 	return &event.Fault{Code: ReasonInternal, Got: fmt.Sprintf("a failure of the program (%T)", p), Mend: "replay it with a later version"}
 }
 
@@ -134,8 +134,10 @@ func (j *judge) judge(r *Record, ev *event.Event, stored time.Time) *event.Fault
 	reg, err := j.registers.For(ev.Controller, ev.Time)
 	switch {
 	case errors.Is(err, register.ErrUnknownController):
-		return &event.Fault{Code: ReasonUnknownController, Pointer: "/data/controller", Got: fmt.Sprintf("%q", ev.Controller),
-			Want: "a controller that has a register", Mend: "correct the name, or add its register and replay the quarantine"}
+		return &event.Fault{
+			Code: ReasonUnknownController, Pointer: "/data/controller", Got: fmt.Sprintf("%q", ev.Controller),
+			Want: "a controller that has a register", Mend: "correct the name, or add its register and replay the quarantine",
+		}
 	case err != nil:
 		reg = nil // not in force: nothing to hold the event against
 	}

@@ -43,7 +43,7 @@ func (p *partition) run(ctx context.Context) {
 			wait = newBackoff(p.cfg.Limits.Backoff)
 		}
 		p.progress.set(Stalled, err)
-		p.log.ErrorContext(ctx, "the partition is stopped and begins anew from the trail's position", "error", err, "wait", wait.next)
+		p.log.ErrorContext(ctx, "the partition is stopped and begins anew from the trail's position", slog.Any("error", err), slog.Duration("wait", wait.next))
 		if wait.sleep(ctx) != nil {
 			break
 		}
@@ -87,7 +87,7 @@ func (p *partition) session(ctx context.Context) error {
 	if pending == nil {
 		p.commit(ctx, next)
 	} else {
-		p.log.WarnContext(ctx, "doing again a range that was begun", "range", pending.String(), "attempt", pending.Attempt)
+		p.log.WarnContext(ctx, "doing again a range that was begun", slog.String("range", pending.String()), slog.Int("attempt", int(pending.Attempt)))
 		b := p.batcher(j)
 		b.exact, b.until, b.stored = true, pending.Last, pending.Stored
 		if err := p.pipeline(ctx, f, b, next, first, known); err != nil {
@@ -147,10 +147,10 @@ func (p *partition) pipeline(ctx context.Context, f *fetcher, b *batcher, next, 
 // lost tells of events that nobody will ever see.
 func (p *partition) lost(ctx context.Context, first, last int64, known bool) {
 	if known {
-		p.log.ErrorContext(ctx, "events were deleted from Kafka before they were read: the trail has a gap", "first", first, "last", last)
+		p.log.ErrorContext(ctx, "events were deleted from Kafka before they were read: the trail has a gap", slog.Int64("first", first), slog.Int64("last", last))
 		return
 	}
-	p.log.WarnContext(ctx, "the topic's first events were deleted before the trail began: recorded as a gap", "first", first, "last", last)
+	p.log.WarnContext(ctx, "the topic's first events were deleted before the trail began: recorded as a gap", slog.Int64("first", first), slog.Int64("last", last))
 }
 
 // write inserts a batch and commits its offsets. An insert that is under way
@@ -209,7 +209,7 @@ func (p *partition) commit(ctx context.Context, next int64) {
 	began := time.Now()
 	err := p.gen.CommitOffsets(map[string]map[int]int64{p.topic: {int(p.id): next}})
 	if err != nil {
-		p.log.WarnContext(ctx, "could not commit; the next commit covers it", "next", next, "error", err)
+		p.log.WarnContext(ctx, "could not commit; the next commit covers it", slog.Int64("next", next), slog.Any("error", err))
 		return
 	}
 	p.metrics.stage(ctx, "commit", time.Since(began))

@@ -70,7 +70,7 @@ func (c *chunk) copyOf(b protocol.Bytes) ([]byte, error) {
 	if b == nil {
 		return nil, nil
 	}
-	defer b.Close() //nolint:errcheck // gives its memory back, and never fails
+	defer b.Close()
 	n, start := b.Len(), len(c.buf)
 	// What lies in an older array when this one grows stays valid there.
 	c.buf = slices.Grow(c.buf, n)[:start+n]
