@@ -132,7 +132,7 @@ func openDemo(ctx context.Context, out io.Writer, o *demoOptions) (_ *demo, err 
 		return nil, err
 	}
 	d.say("Starting Kafka and ClickHouse in %s", d.options.dir)
-	if d.kafka, err = embedded.StartKafka(ctx, embedded.KafkaConfig{Dir: d.path("kafka"), Partitions: embedded.DefaultPartitions, Logger: log}); err != nil {
+	if d.kafka, err = d.startKafka(ctx, log); err != nil {
 		return nil, err
 	}
 	d.closers = append(d.closers, d.kafka.Close)
@@ -160,6 +160,25 @@ func openDemo(ctx context.Context, out io.Writer, o *demoOptions) (_ *demo, err 
 		d.say("Register of %s: %d purposes, %d recipients, %d rules and periods", r.Controller.Name, len(r.Purposes), len(r.Recipients), len(r.AllRules()))
 	}
 	return d, nil
+}
+
+// letGo is how long an earlier demo that was stopped may take to let go of the
+// directory.
+const letGo = 10 * time.Second
+
+func (d *demo) startKafka(ctx context.Context, log *slog.Logger) (*embedded.Kafka, error) {
+	deadline := time.Now().Add(letGo)
+	for {
+		k, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Dir: d.path("kafka"), Partitions: embedded.DefaultPartitions, Logger: log})
+		if !errors.Is(err, embedded.ErrDirInUse) || time.Now().After(deadline) {
+			return k, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // openLog is a file in the data directory, so that the terminal stays readable.

@@ -16,7 +16,6 @@ import (
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/history"
 	"github.com/andmerada/andmerada/internal/ingest"
-	"github.com/andmerada/andmerada/internal/register"
 )
 
 // fill emits the history, if that has not been done, and waits until all of it
@@ -172,7 +171,7 @@ func (d *demo) found(ctx context.Context, failed *error) iter.Seq[history.Found]
 				*failed = err
 				return
 			}
-			if !yield(history.Found{Source: row.Source, ID: row.EventID, Outcome: register.Outcome(row.Verdict), Rules: row.Rules}) {
+			if !yield(history.Found{Source: row.Source, ID: row.EventID, Outcome: row.Verdict, Rules: row.Rules}) {
 				return
 			}
 		}

@@ -57,7 +57,7 @@ func openNode(ctx context.Context, c *config, log *slog.Logger, trailConfig trai
 		return nil, err
 	}
 	if created {
-		log.Info("made a new secret; without it no pseudonym can be found again: keep a copy", "file", c.SecretFile)
+		log.Info("made a new secret; without it no pseudonym can be found again: keep a copy", slog.String("file", c.SecretFile))
 	}
 	if n.keys, err = identity.New(secret); err != nil {
 		return nil, err

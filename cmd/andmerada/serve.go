@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -51,7 +52,7 @@ proxy that has one.`,
 				return err
 			}
 			n.hosts = hosts
-			n.log.Info("serving", "address", listener.Addr().String())
+			n.log.Info("serving", slog.String("address", listener.Addr().String()))
 			g, ctx := errgroup.WithContext(cmd.Context())
 			g.Go(func() error { return n.followFacts(ctx) })
 			g.Go(func() error { return serveHTTP(ctx, n.log, listener, n.handler()) })
@@ -84,7 +85,7 @@ const factsEvery = time.Minute
 func (n *node) followFacts(ctx context.Context) error {
 	for {
 		if err := ingest.LearnFacts(n.facts, n.trail.Facts(ctx, n.config.Kafka.Topic)); err != nil && ctx.Err() == nil {
-			n.log.Warn("the facts cannot be read, trying again", "error", err)
+			n.log.Warn("the facts cannot be read, trying again", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():

@@ -11,10 +11,14 @@ const benchData = `{"controller":"elektrum","person":{"scheme":"customer-number"
 	`"recipient":{"id":"elektrum/creditinfo-eesti"},"basis":{"kind":"legitimate-interest","reference":"§4.10"},"reason":"payment default of more than 30 days","statements":{"necessity":true,"breach":{"exists":true,"kind":"payment","date":"2024-01-15","ended_on":null}}}`
 
 var benchHeaders = []event.Header{
-	{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_id", Value: []byte("0190b6c4-7a0e-7c59-9d3e-3d1c2b0a9f88")},
-	{Key: "ce_source", Value: []byte("/elektrum/credit-control")}, {Key: "ce_type", Value: []byte("ee.andmerada.disclose.v1")},
-	{Key: "ce_time", Value: []byte("2024-06-10T09:59:59.123+03:00")}, {Key: "ce_sequence", Value: []byte("184467")},
-	{Key: "ce_traceparent", Value: []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")}, {Key: "content-type", Value: []byte("application/json")},
+	{Key: "ce_specversion", Value: []byte("1.0")},
+	{Key: "ce_id", Value: []byte("0190b6c4-7a0e-7c59-9d3e-3d1c2b0a9f88")},
+	{Key: "ce_source", Value: []byte("/elektrum/credit-control")},
+	{Key: "ce_type", Value: []byte("ee.andmerada.disclose.v1")},
+	{Key: "ce_time", Value: []byte("2024-06-10T09:59:59.123+03:00")},
+	{Key: "ce_sequence", Value: []byte("184467")},
+	{Key: "ce_traceparent", Value: []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")},
+	{Key: "content-type", Value: []byte("application/json")},
 }
 
 func BenchmarkDecodeKafka(b *testing.B) {

@@ -13,15 +13,14 @@ var (
 	factMembers       = []string{"controller", "person", "value", "valid_from", "about"}
 	cohortMembers     = []string{"controller", "cohort", "members"}
 
-	personMembers      = []string{"scheme", "value"}
-	cohortRefMembers   = []string{"id", "size"}
-	cohortPartMembers  = []string{"id", "size", "part", "parts"}
-	actorMembers       = []string{"id", "kind", "role", "organisation", "on_behalf_of"}
-	recipientMembers   = []string{"id", "organisation", "code", "country"}
-	basisMembers       = []string{"kind", "reference"}
-	aboutMembers       = []string{"actor", "recipient"}
-	actorKinds         = []string{"human", "service", "partner"}
-	factsAboutNoPerson = []string{"processor", "recipient_info", "employee", "transfer", "legal_obligation"}
+	personMembers     = []string{"scheme", "value"}
+	cohortRefMembers  = []string{"id", "size"}
+	cohortPartMembers = []string{"id", "size", "part", "parts"}
+	actorMembers      = []string{"id", "kind", "role", "organisation", "on_behalf_of"}
+	recipientMembers  = []string{"id", "organisation", "code", "country"}
+	basisMembers      = []string{"kind", "reference"}
+	aboutMembers      = []string{"actor", "recipient"}
+	actorKinds        = []string{"human", "service", "partner"}
 )
 
 // data reads the data of an event whose type is known and which happened at

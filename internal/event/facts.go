@@ -129,10 +129,14 @@ type Value struct {
 	Text  string
 }
 
-// BoolValue, TextValue and DayValue are known values.
-func BoolValue(b bool) Value   { return Value{State: Known, Bool: b} }
+// BoolValue is a known truth value.
+func BoolValue(b bool) Value { return Value{State: Known, Bool: b} }
+
+// TextValue is a known text.
 func TextValue(s string) Value { return Value{State: Known, Text: s} }
-func DayValue(d Date) Value    { return Value{State: Known, Day: d} }
+
+// DayValue is a known date.
+func DayValue(d Date) Value { return Value{State: Known, Day: d} }
 
 // Facts is what is known at one moment of the person, the recipient, the
 // contract and the act itself. The zero value knows nothing.

@@ -21,8 +21,10 @@ func Parse(file string, data []byte, categories []byte) (*Register, []Finding) {
 	if err != nil {
 		return nil, []Finding{{File: "categories.yaml", Problem: err.Error()}}
 	}
-	r := &Register{File: file, Version: version(data, categories), Vocab: vocab,
-		purposes: make(map[string]*Purpose), recipients: make(map[string]*RecipientEntry)}
+	r := &Register{
+		File: file, Version: version(data, categories), Vocab: vocab,
+		purposes: make(map[string]*Purpose), recipients: make(map[string]*RecipientEntry),
+	}
 	doc, findings := decodeYAML(file, data, &r.Source)
 	if findings != nil {
 		return nil, findings

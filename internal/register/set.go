@@ -67,13 +67,17 @@ func Check(fsys fs.FS) ([]*Register, []Finding, error) {
 			continue
 		}
 		if dir := path.Dir(file); dir != r.Controller.ID {
-			findings = append(findings, Finding{File: file, Where: "controller.id",
-				Problem: fmt.Sprintf("is %q, but the file lies in %q", r.Controller.ID, dir), Mend: "move the file"})
+			findings = append(findings, Finding{
+				File: file, Where: "controller.id",
+				Problem: fmt.Sprintf("is %q, but the file lies in %q", r.Controller.ID, dir), Mend: "move the file",
+			})
 		}
 		key := r.Controller.ID + " " + r.InForce.From
 		if other, twice := inForce[key]; twice {
-			findings = append(findings, Finding{File: file, Where: "in_force.from",
-				Problem: "is the same day as in " + other, Mend: "one register of a controller is in force at a time"})
+			findings = append(findings, Finding{
+				File: file, Where: "in_force.from",
+				Problem: "is the same day as in " + other, Mend: "one register of a controller is in force at a time",
+			})
 		}
 		inForce[key] = file
 		registers = append(registers, r)
