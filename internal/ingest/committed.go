@@ -30,7 +30,10 @@ func Committed(ctx context.Context, brokers []string, topic, group string) (*Off
 	if err != nil {
 		return nil, fmt.Errorf("ask Kafka for the partitions of %q: %w", topic, err)
 	}
-	if len(meta.Topics) != 1 || meta.Topics[0].Error != nil {
+	if len(meta.Topics) != 1 {
+		return nil, fmt.Errorf("ask Kafka for the partitions of %q: it names %d topics", topic, len(meta.Topics))
+	}
+	if meta.Topics[0].Error != nil {
 		return nil, fmt.Errorf("ask Kafka for the partitions of %q: %w", topic, meta.Topics[0].Error)
 	}
 	var partitions []int

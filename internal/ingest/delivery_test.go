@@ -57,7 +57,10 @@ func owned(i *Ingest) (n int) {
 
 func TestMembersComeAndGo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 4)
+	membersComeAndGo(t, newWorld(t, 4))
+}
+
+func membersComeAndGo(t *testing.T, w *world) {
 	member := func() (*Ingest, func()) {
 		cfg := w.config()
 		cfg.Facts = facts.New()

@@ -34,23 +34,26 @@ func TestMain(m *testing.M) {
 
 // world is a broker, a trail and what ingest needs beside them.
 type world struct {
-	t     testing.TB
-	kafka *embedded.Kafka
-	trail *trail.DB
-	keys  *identity.Keys
-	regs  *register.Set
-	topic string
-	log   *slog.Logger
+	t      testing.TB
+	broker string // address
+	trail  *trail.DB
+	keys   *identity.Keys
+	regs   *register.Set
+	topic  string
+	log    *slog.Logger
 
 	database string
 }
 
 func newWorld(t testing.TB, partitions int32) *world {
 	t.Helper()
-	w := &world{
-		t: t, kafka: embeddedtest.Kafka(t, partitions), topic: "events",
-		log: newWorldLog(t), database: embeddedtest.Database(t),
-	}
+	return newWorldOn(t, embeddedtest.Kafka(t, partitions).Addr(), "events", partitions)
+}
+
+// newWorldOn is a world with a topic of its own on some broker.
+func newWorldOn(t testing.TB, broker, topic string, partitions int32) *world {
+	t.Helper()
+	w := &world{t: t, broker: broker, topic: topic, log: newWorldLog(t), database: embeddedtest.Database(t)}
 	house := embeddedtest.ClickHouse(t)
 	user, password := house.Credentials(embedded.Writer)
 	var err error
@@ -94,7 +97,7 @@ func testRegisters(t testing.TB) *register.Set {
 	return set
 }
 
-func (w *world) client() *kafka.Client { return &kafka.Client{Addr: kafka.TCP(w.kafka.Addr())} }
+func (w *world) client() *kafka.Client { return &kafka.Client{Addr: kafka.TCP(w.broker)} }
 
 func (w *world) createTopic(name string, partitions int32) {
 	w.t.Helper()
@@ -113,7 +116,7 @@ func (w *world) createTopic(name string, partitions int32) {
 // config is an ingest of this world, quick to join and small in memory.
 func (w *world) config() Config {
 	return Config{
-		Brokers: []string{w.kafka.Addr()}, Topics: []string{w.topic}, Group: "ingest-test",
+		Brokers: []string{w.broker}, Topics: []string{w.topic}, Group: "ingest-test",
 		Trail: w.trail, Registers: func() *register.Set { return w.regs }, Keys: w.keys, Facts: facts.New(),
 		Logger: w.log, Limits: Limits{Age: 20 * time.Millisecond, RecentIDs: 100_000, Session: 6 * time.Second, Backoff: time.Second},
 	}
@@ -165,7 +168,7 @@ func message(t testing.TB, ev *event.Event) kafka.Message {
 
 func (w *world) send(messages ...kafka.Message) {
 	w.t.Helper()
-	writer := &kafka.Writer{Addr: kafka.TCP(w.kafka.Addr()), Topic: w.topic, Balancer: &kafka.Hash{}, BatchSize: 1000, BatchBytes: 20_000_000, BatchTimeout: 5 * time.Millisecond, RequiredAcks: kafka.RequireAll}
+	writer := &kafka.Writer{Addr: kafka.TCP(w.broker), Topic: w.topic, Balancer: &kafka.Hash{}, BatchSize: 1000, BatchBytes: 20_000_000, BatchTimeout: 5 * time.Millisecond, RequiredAcks: kafka.RequireAll}
 	if err := writer.WriteMessages(w.t.Context(), messages...); err != nil {
 		w.t.Fatalf("send: %v", err)
 	}

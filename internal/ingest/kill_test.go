@@ -147,7 +147,7 @@ func victim(dir string, last bool) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 
 	// The test's helpers want a test: this one fails by panic.
-	w := &world{t: panicking{}, kafka: broker, trail: db, topic: "events", log: log, database: embedded.DatabaseName}
+	w := &world{t: panicking{}, broker: broker.Addr(), trail: db, topic: "events", log: log, database: embedded.DatabaseName}
 	w.keys, w.regs = testKeys(w.t), testRegisters(w.t)
 	if res, err := w.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: w.topic, NumPartitions: 3, ReplicationFactor: 1}}}); err != nil || res.Errors[w.topic] != nil && !errors.Is(res.Errors[w.topic], kafka.TopicAlreadyExists) {
 		return fmt.Errorf("create the topic: %w, %+v", err, res)

@@ -7,11 +7,31 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/andmerada/andmerada/internal/embedded/apachekafka"
 )
 
 func TestDeletedOffsetsAreGaps(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	deletedOffsetsAreGaps(t, newWorld(t, 1))
+}
+
+func TestTransactions(t *testing.T) {
+	t.Parallel()
+	transactions(t, newWorld(t, 1))
+}
+
+// TestOnApacheKafka has a real broker do what the embedded one may do
+// otherwise.
+func TestOnApacheKafka(t *testing.T) {
+	t.Parallel()
+	broker := apachekafka.Start(t, apachekafka.Options{})
+	t.Run("deleted offsets are gaps", func(t *testing.T) { deletedOffsetsAreGaps(t, newWorldOn(t, broker, "deleted", 1)) })
+	t.Run("transactions", func(t *testing.T) { transactions(t, newWorldOn(t, broker, "transactions", 1)) })
+	t.Run("members come and go", func(t *testing.T) { membersComeAndGo(t, newWorldOn(t, broker, "members", 4)) })
+}
+
+func deletedOffsetsAreGaps(t *testing.T, w *world) {
 	n := 0
 	send := func(count int) {
 		var messages []kafka.Message
@@ -22,7 +42,7 @@ func TestDeletedOffsetsAreGaps(t *testing.T) {
 		w.send(messages...)
 	}
 	deleteUpTo := func(offset int64) {
-		client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.Addr()))
+		client, err := kgo.NewClient(kgo.SeedBrokers(w.broker))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,10 +82,8 @@ func TestDeletedOffsetsAreGaps(t *testing.T) {
 	}
 }
 
-func TestTransactions(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.Addr()), kgo.TransactionalID("crm"), kgo.DefaultProduceTopic(w.topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+func transactions(t *testing.T, w *world) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.broker), kgo.TransactionalID("crm"), kgo.DefaultProduceTopic(w.topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}

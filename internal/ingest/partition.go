@@ -43,7 +43,11 @@ func (p *partition) run(ctx context.Context) {
 			wait = newBackoff(p.cfg.Limits.Backoff)
 		}
 		p.progress.set(Stalled, err)
-		p.log.ErrorContext(ctx, "the partition is stopped and begins anew from the trail's position", slog.Any("error", err), slog.Duration("wait", wait.next))
+		level := slog.LevelWarn // a leader moves, a server restarts: it will pass
+		if errors.Is(err, trail.ErrStateUnknown) || wait.next == wait.longest {
+			level = slog.LevelError
+		}
+		p.log.Log(ctx, level, "the partition is stopped and begins anew from the trail's position", slog.Any("error", err), slog.Duration("wait", wait.next))
 		if wait.sleep(ctx) != nil {
 			break
 		}
