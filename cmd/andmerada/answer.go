@@ -17,7 +17,7 @@ import (
 
 func newAnswerCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "answer", Short: "Answer questions from the trail"}
-	cmd.AddCommand(newAnswerRecipientsCommand())
+	cmd.AddCommand(newAnswerRecipientsCommand(), newAnswerEventCommand())
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"eventually": eventually,
 			"planted":    planted,
+			"violation":  violation,
 		},
 	})
 }
@@ -66,4 +68,16 @@ func planted(ts *testscript.TestScript, neg bool, args []string) {
 	var m history.Manifest
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &m))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(m.Try.ManyRecipients.Identifier+"\n"), 0o600))
+}
+
+// violation writes a shell script that asks for the violation that a demo's
+// manifest names.
+func violation(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: violation manifest file")
+	}
+	var m history.Manifest
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &m))
+	script := fmt.Sprintf("exec andmerada answer event --source %s --id %s\n", m.Try.Violation.Source, m.Try.Violation.ID)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(script), 0o600))
 }
