@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/andmerada/andmerada/internal/answer"
 	"github.com/andmerada/andmerada/internal/register"
@@ -328,4 +330,10 @@ func otherwise(rule *register.Rule) []string {
 		}
 	}
 	return all
+}
+
+// sentence begins a text with a capital letter.
+func sentence(text string) string {
+	r, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(r)) + text[size:]
 }

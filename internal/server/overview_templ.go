@@ -246,7 +246,7 @@ func overviewView(fr frame, o *answer.Overview, controller string, days int) tem
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = violations(o).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = eventsADay(o).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -254,7 +254,7 @@ func overviewView(fr frame, o *answer.Overview, controller string, days int) tem
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = eventsADay(o).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = violations(o).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -804,7 +804,7 @@ func eventsADay(o *answer.Overview) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 70, "</svg><ul class=\"a-key govuk-body\"><li><svg class=\"a-chart-key\" viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect width=\"12\" height=\"12\" fill=\"#2f7d5b\"></rect></svg>allowed (top)</li><li><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect width=\"12\" height=\"12\" fill=\"#b9770e\"></rect></svg>review (middle)</li><li><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect width=\"12\" height=\"12\" fill=\"#b3261e\"></rect></svg>violation (bottom)</li></ul><details class=\"govuk-details\"><summary class=\"govuk-details__summary\"><span class=\"govuk-details__summary-text\">Events a day as a table</span></summary><div class=\"govuk-details__text\"><table class=\"govuk-table\"><caption class=\"govuk-table__caption\">Events a day by verdict</caption> <thead class=\"govuk-table__head\"><tr class=\"govuk-table__row\"><th scope=\"col\" class=\"govuk-table__header\">Day (UTC)</th><th scope=\"col\" class=\"govuk-table__header num\">✓ allowed</th><th scope=\"col\" class=\"govuk-table__header num\">? review</th><th scope=\"col\" class=\"govuk-table__header num\">✕ violation</th></tr></thead> <tbody class=\"govuk-table__body\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 70, "</svg><ul class=\"a-key govuk-body\"><li><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect width=\"12\" height=\"12\" fill=\"#2f7d5b\"></rect></svg>allowed (top)</li><li><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect width=\"12\" height=\"12\" fill=\"#b9770e\"></rect></svg>review (middle)</li><li><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect width=\"12\" height=\"12\" fill=\"#b3261e\"></rect></svg>violation (bottom)</li></ul><details class=\"govuk-details\"><summary class=\"govuk-details__summary\"><span class=\"govuk-details__summary-text\">Events a day as a table</span></summary><div class=\"govuk-details__text\"><table class=\"govuk-table\"><caption class=\"govuk-table__caption\">Events a day by verdict</caption> <thead class=\"govuk-table__head\"><tr class=\"govuk-table__row\"><th scope=\"col\" class=\"govuk-table__header\">Day (UTC)</th><th scope=\"col\" class=\"govuk-table__header num\">✓ allowed</th><th scope=\"col\" class=\"govuk-table__header num\">? review</th><th scope=\"col\" class=\"govuk-table__header num\">✕ violation</th></tr></thead> <tbody class=\"govuk-table__body\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"embed"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -60,7 +61,7 @@ func (s *server) newestRegisters() []*register.Register {
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) {
 	var b bytes.Buffer
 	if err := page.Render(r.Context(), &b); err != nil {
-		s.failed(r.Context(), err)
+		s.log.ErrorContext(r.Context(), "a page could not be drawn", slog.Any("error", err))
 		text(w, http.StatusInternalServerError, "the page could not be drawn\n")
 		return
 	}
@@ -170,10 +171,10 @@ func (s *server) eventPage(w http.ResponseWriter, r *http.Request) {
 		req.Person = int(person)
 	}
 	s.asked(r.Context(), "event", "")
-	a, err := (*answer.EventAnswer)(nil), error(answer.ErrNotFound)
-	if err1 == nil && err2 == nil {
-		a, err = answer.Event(r.Context(), s.Answers, req)
+	if err1 != nil || err2 != nil {
+		req.Offset = -1 // no such place
 	}
+	a, err := answer.Event(r.Context(), s.Answers, req)
 	if err != nil {
 		status, f := s.failed(r.Context(), err)
 		s.fault(w, r, status, f)

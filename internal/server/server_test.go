@@ -273,7 +273,7 @@ func TestPages(t *testing.T) {
 		"form again":  {f.form("/person", "controller", "acme", "scheme", "pseudonym", "identifier", "x"), 422, []string{"govuk-error-summary", `href="#identifier"`, `aria-describedby="identifier-hint identifier-error"`}},
 		"answer":      {f.form("/person", "controller", "acme", "scheme", "email", "identifier", answertest.Email), 200, []string{"Acme Bank AS", "Post24 OÜ", "couriers", "only a class of recipients", "contract (Art. 6(1)(b))", "To the person itself", "1 more arrived twice", "in quarantine"}},
 		"nobody":      {f.form("/person", "controller", "acme", "scheme", "email", "identifier", "nobody@example.com"), 200, []string{"The trail holds nothing on this person"}},
-		"event":       {f.do("GET", "/events/andmerada.events/0/2", "", ""), 200, []string{"transfer to Acme Bank AS", "the data are kept in the EEA", "processor.storage_country", "it comes out as stored", "Europe/Tallinn"}},
+		"event":       {f.do("GET", "/events/andmerada.events/0/2", "", ""), 200, []string{"Transfer to Acme Bank AS", "the data are kept in the EEA", "processor.storage_country", "it comes out as stored", "Europe/Tallinn"}},
 		"fact":        {f.do("GET", "/events/andmerada.events/0/1", "", ""), 200, []string{"Fact: processor", "are not judged"}},
 		"cohort":      {f.do("GET", "/events/andmerada.events/0/6", "", ""), 200, []string{"Members of a cohort", "june"}},
 		"no event":    {f.do("GET", "/events/andmerada.events/0/10", "", ""), 404, []string{"no such event"}},

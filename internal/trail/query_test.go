@@ -97,8 +97,10 @@ func TestUsesAndTimeline(t *testing.T) {
 	t.Parallel()
 	db := openTest(t, testConfig(t))
 	at := func(p uint64, set func(*Row)) Row {
-		row := Row{Person: person(p), Recipient: "elektrum/creditinfo-eesti", Purpose: "elektrum/billing", Categories: []string{"name", "contact"},
-			Verdict: register.Allowed, Rules: []string{"ELK-01"}, RegisterVersion: "v1"}
+		row := Row{
+			Person: person(p), Recipient: "elektrum/creditinfo-eesti", Purpose: "elektrum/billing", Categories: []string{"name", "contact"},
+			Verdict: register.Allowed, Rules: []string{"ELK-01"}, RegisterVersion: "v1",
+		}
 		if set != nil {
 			set(&row)
 		}

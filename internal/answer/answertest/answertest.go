@@ -108,11 +108,15 @@ func (p *planter) all() {
 	storage := event.Fact{Name: "processor", AboutOrg: "acme/bank"}
 	storage.Value.Set(event.ProcessorStorageCountry, event.TextValue("US"))
 	p.fact(storage)
-	bank := event.Event{Operation: event.Transfer, Purpose: "acme/billing", Categories: []string{"name", "phone"}, Recipient: event.Recipient{ID: "acme/bank"},
-		Basis: event.Basis{Kind: "contract", Reference: "K-1"}, Actor: event.Actor{ID: "u17", Kind: event.ActorHuman, Role: "bookkeeper", Organisation: "Acme OÜ"}}
+	bank := event.Event{
+		Operation: event.Transfer, Purpose: "acme/billing", Categories: []string{"name", "phone"}, Recipient: event.Recipient{ID: "acme/bank"},
+		Basis: event.Basis{Kind: "contract", Reference: "K-1"}, Actor: event.Actor{ID: "u17", Kind: event.ActorHuman, Role: "bookkeeper", Organisation: "Acme OÜ"},
+	}
 	p.event(bank, false, p.customer())
-	p.event(event.Event{Operation: event.Disclose, Purpose: "acme/billing", Categories: []string{"name"},
-		Recipient: event.Recipient{Organisation: "Post24 OÜ", Code: "12345678", Country: "EE"}}, false, p.email())
+	p.event(event.Event{
+		Operation: event.Disclose, Purpose: "acme/billing", Categories: []string{"name"},
+		Recipient: event.Recipient{Organisation: "Post24 OÜ", Code: "12345678", Country: "EE"},
+	}, false, p.email())
 	p.event(event.Event{Operation: event.Send, Purpose: "acme/billing", Categories: []string{"name"}, Recipient: event.Recipient{ID: event.DataSubject}}, false, p.email())
 	p.event(event.Event{Operation: event.Use, Purpose: "acme/billing", Categories: []string{"name"}}, false, p.customer(), p.email())
 	p.members("june", p.email(), p.pseudonym("customer-number", Other))
@@ -120,11 +124,15 @@ func (p *planter) all() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.event(event.Event{Operation: event.Transfer, Purpose: "acme/billing", Categories: []string{"phone"}, Recipient: event.Recipient{ID: "acme/couriers"},
-		Cohort: event.Cohort{ID: "june", Size: 2}}, false, june)
+	p.event(event.Event{
+		Operation: event.Transfer, Purpose: "acme/billing", Categories: []string{"phone"}, Recipient: event.Recipient{ID: "acme/couriers"},
+		Cohort: event.Cohort{ID: "june", Size: 2},
+	}, false, june)
 	p.event(bank, true, p.customer())
-	p.event(event.Event{Operation: event.Disclose, Purpose: "acme/billing", Categories: []string{"name"},
-		Recipient: event.Recipient{Organisation: "Elsewhere AS", Code: "1", Country: "EE"}}, false, p.pseudonym("customer-number", Other))
+	p.event(event.Event{
+		Operation: event.Disclose, Purpose: "acme/billing", Categories: []string{"name"},
+		Recipient: event.Recipient{Organisation: "Elsewhere AS", Code: "1", Country: "EE"},
+	}, false, p.pseudonym("customer-number", Other))
 	p.blocks.Quarantine.Append(&trail.QuarantineRow{Offset: p.next, Recorded: p.now(), Reason: "syntax", Sealed: []byte("x"), Size: 1})
 	p.next++
 	p.event(event.Event{Operation: event.Use, Purpose: "acme/gossip", Categories: []string{"name"}}, false, p.customer())
