@@ -71,23 +71,22 @@ func (j *judge) start(r *register.Register, ev *event.Event, facts *event.Facts)
 	j.r, j.ev, j.facts = r, ev, facts
 	j.results, j.uncovered = j.results[:0], j.uncovered[:0]
 	j.purpose, _ = r.Purpose(ev.Purpose)
-	j.scope = condition.Scope{Event: ev, Zone: r.Zone}
+	s := &j.scope
+	s.Event, s.Zone, s.Recipient = ev, r.Zone, condition.RecipientNotStated
+	s.PurposeDeclared, s.PurposeOpenEnded, s.PurposeBasis, s.CatchAllTakes = j.purpose != nil, false, nil, nil
 	if j.purpose != nil {
 		j.uncovered = r.Uncovered(j.uncovered, j.purpose, ev.Categories)
-		j.scope.PurposeOpenEnded = j.purpose.OpenEnded
-		j.scope.PurposeBasis = j.purpose.LegalBasis
-		j.scope.PurposeDeclared = true
-		j.scope.CatchAllTakes = j.purpose.CatchAllTakes
-		j.scope.Uncovered = j.uncovered
+		s.PurposeOpenEnded, s.PurposeBasis, s.CatchAllTakes = j.purpose.OpenEnded, j.purpose.LegalBasis, j.purpose.CatchAllTakes
 	}
+	s.Uncovered = j.uncovered
 	switch _, declared := r.Recipient(ev.Recipient.ID); {
 	case ev.Recipient.IsZero():
 	case declared || ev.Recipient.ID == event.DataSubject:
-		j.scope.Recipient = condition.RecipientDeclared
+		s.Recipient = condition.RecipientDeclared
 	default:
-		j.scope.Recipient = condition.RecipientUndeclared
+		s.Recipient = condition.RecipientUndeclared
 	}
-	j.scope.Use(facts)
+	s.Use(facts)
 }
 
 func (j *judge) run() {

@@ -41,16 +41,19 @@ const (
 	RecipientDeclared // in the register; or the person itself
 )
 
-// Use makes the scope ready for the event and facts it has been given.
+// Use makes the scope ready for the event and facts it has been given. Scopes
+// are used again and again: what only points back at the scope is made once.
 func (s *Scope) Use(facts *event.Facts) {
 	s.facts = facts
 	s.date = dateVal(event.DateOf(s.Event.Time, s.Zone))
-	s.stated = opaque[*Scope]{factsType, s}
-	s.lists = [4]ref.Val{
-		opaque[*consents]{consentsType, &consents{s}},
-		opaque[*objections]{objectionType, &objections{s}},
-		opaque[*optOuts]{optOutsType, &optOuts{s}},
-		opaque[*requests]{requestsType, &requests{s}},
+	if s.stated == nil {
+		s.stated = opaque[*Scope]{factsType, s}
+		s.lists = [4]ref.Val{
+			opaque[*consents]{consentsType, &consents{s}},
+			opaque[*objections]{objectionType, &objections{s}},
+			opaque[*optOuts]{optOutsType, &optOuts{s}},
+			opaque[*requests]{requestsType, &requests{s}},
+		}
 	}
 }
 
