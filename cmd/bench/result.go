@@ -1,27 +1,112 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"runtime"
+	"strings"
+	"text/tabwriter"
 )
 
-type machineInfo struct{}
-type comparison struct {
-	Events    int         `json:"events"`
-	Consumers int         `json:"engine_consumers"`
-	Ours      []runResult `json:"ingest"`
-	Engine    []runResult `json:"kafka_engine"`
-	Ratio     float64     `json:"ratio"`
-	OursBytes, EngineBytes []tableBytes
-}
+// result is all that was measured; what was not asked for is nil.
 type result struct {
-	Machine machineInfo
-	Seed    uint64
-	Ingest  *comparison
+	Machine machineInfo    `json:"machine"`
+	Seed    uint64         `json:"seed"`
+	Verdict *verdictResult `json:"verdict,omitempty"`
+	Ingest  *comparison    `json:"ingest,omitempty"`
+	Answer  *answerResult  `json:"answer,omitempty"`
 }
 
-func machine(context.Context, *place) machineInfo { return machineInfo{} }
-func (r *result) table(w io.Writer) error         { fmt.Fprintf(w, "%+v\n", r.Ingest); return nil }
-func (p *place) verdicts(context.Context, *result) error { return nil }
-func (p *place) answers(context.Context, *result) error  { return nil }
+// comparison is ingest against ClickHouse's Kafka engine. Ratio is that of the
+// medians of events a second: above 1, ingest is the faster.
+type comparison struct {
+	Events      int          `json:"events"`
+	Consumers   int          `json:"engine_consumers"`
+	Ours        []runResult  `json:"ingest"`
+	Engine      []runResult  `json:"kafka_engine"`
+	Ratio       float64      `json:"ratio"`
+	OursBytes   []tableBytes `json:"ingest_bytes"`
+	EngineBytes []tableBytes `json:"kafka_engine_bytes"`
+}
+
+// machineInfo says on what it was measured.
+type machineInfo struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Go     string `json:"go"`
+	Engine string `json:"clickhouse"`
+	Load   string `json:"load"` // before: another's work makes all figures worse
+}
+
+func machine(ctx context.Context, p *place) machineInfo {
+	m := machineInfo{CPU: "unknown", Cores: runtime.NumCPU(), Go: runtime.Version(), Engine: "unknown", Load: "unknown"}
+	if f, err := os.Open("/proc/cpuinfo"); err == nil {
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
+				m.CPU = strings.TrimSpace(value)
+				break
+			}
+		}
+		_ = f.Close() // it was only read
+	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load, _, _ = strings.Cut(string(load), " ")
+	}
+	_ = p.root.QueryRow(ctx, "SELECT version()").Scan(&m.Engine) // unknown, then
+	return m
+}
+
+// table prints the result for people.
+func (r *result) table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(what, value, note string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", what, value, fmt.Sprintf(note, args...))
+	}
+	m := r.Machine
+	row("machine", fmt.Sprintf("%d cores", m.Cores), "%s; %s; ClickHouse %s; load before %s", m.CPU, m.Go, m.Engine, m.Load)
+	if v := r.Verdict; v != nil {
+		row("verdict", fmt.Sprintf("%.0f ns", v.Judge), "on one core, over %d events; recalling the facts before it %.0f ns", v.Verdicts, v.Recall)
+	}
+	if c := r.Ingest; c != nil {
+		row("ingest / Kafka engine", fmt.Sprintf("%.2f", c.Ratio), "events/s with verdict, to events/s of ClickHouse's Kafka engine (%d consumers) without; median of %d runs", c.Consumers, len(c.Ours))
+		for _, side := range []struct {
+			name  string
+			runs  []runResult
+			bytes []tableBytes
+		}{{"  ingest", c.Ours, c.OursBytes}, {"  Kafka engine", c.Engine, c.EngineBytes}} {
+			row(side.name, fmt.Sprintf("%.0f events/s", median(side.runs, perSecond)), "%.1f CPU us an event, Kafka's and merges included; runs%s; %d events; trail %.1f B an event", median(side.runs, cpuEach), rates(side.runs), c.Events, trailBytes(side.bytes))
+		}
+	}
+	if a := r.Answer; a != nil {
+		total := 0.0
+		var tables []string
+		for _, b := range a.Bytes {
+			total += b.PerEvent
+			tables = append(tables, fmt.Sprintf("%s %.1f", b.Table, b.PerEvent))
+		}
+		row("on disk", fmt.Sprintf("%.1f B/event", total), "%d events, merges settled; by table: %s", a.Events, strings.Join(tables, ", "))
+		row("answer", fmt.Sprintf("%.1f ms", a.Direct.P50), "p50 of who received a person's data; p99 %.1f ms; %d persons, warm, %.0f events each", a.Direct.P99, a.Persons, a.PerAnswer)
+		row("answer over HTTP", fmt.Sprintf("%.1f ms", a.HTTP.P50), "p50; p99 %.1f ms", a.HTTP.P99)
+	}
+	return t.Flush()
+}
+
+func rates(runs []runResult) string {
+	var b strings.Builder
+	for _, r := range runs {
+		fmt.Fprintf(&b, " %.0f", r.PerSec)
+	}
+	return b.String()
+}
+
+func trailBytes(tables []tableBytes) float64 {
+	for _, t := range tables {
+		if t.Table == "trail" {
+			return t.PerEvent
+		}
+	}
+	return 0
+}
