@@ -43,6 +43,10 @@ type ClickHouseConfig struct {
 	// MaxMemoryBytes bounds what the engine allocates; 0 is
 	// [DefaultMaxMemoryBytes]. One query gets at most half of it.
 	MaxMemoryBytes uint64
+	// KafkaConsumers, if not 0, lets Writer make tables of the engine Kafka,
+	// with so many consumers at work at once. Andmerada needs none: it is for
+	// `make bench`, which compares ingest with them.
+	KafkaConsumers int
 	// Logger is told of start and stop; nil is silence.
 	Logger *slog.Logger
 }

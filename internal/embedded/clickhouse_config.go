@@ -66,6 +66,7 @@ func writeConfig(dir string, config ClickHouseConfig, users credentials) error {
 		Database                                     string
 		StartQueries                                 int
 		Databases                                    []string
+		KafkaConsumers, MessageBrokers               int
 	}{
 		Dir:            dir,
 		MaxMemoryBytes: limit, QueryMemoryBytes: limit / 2, SpillBytes: limit / 4,
@@ -73,7 +74,8 @@ func writeConfig(dir string, config ClickHouseConfig, users credentials) error {
 		WriterPassword: users[Writer], ReaderPassword: users[Reader],
 		Database: DatabaseName, StartQueries: len(startQueries),
 		// The second is a prefix, for the tests' databases.
-		Databases: []string{DatabaseName, DatabaseName + "_*"},
+		Databases:      []string{DatabaseName, DatabaseName + "_*"},
+		KafkaConsumers: config.KafkaConsumers, MessageBrokers: max(1, config.KafkaConsumers),
 	}
 	for _, t := range []*template.Template{configTemplate, usersTemplate} {
 		var b bytes.Buffer
