@@ -22,7 +22,8 @@ import (
 // the whole process (std::terminate) if a client's greeting there fails, by a
 // wrong password or by a database that isn't there; the same over HTTP does no
 // harm. So the door reads the greeting first, refuses as the engine would, and
-// passes on what will succeed. After the greeting it only copies.
+// passes on what will succeed. After the greeting it copies, and sees to it that
+// the engine never meets a client that breaks off.
 type door struct {
 	listener net.Listener
 	engine   string // The engine's native address.
@@ -36,7 +37,10 @@ type door struct {
 }
 
 // greeting is what the door looks at of the Hello that a client begins with.
-type greeting struct{ database, user, password string }
+type greeting struct {
+	database, user, password string
+	revision                 uint64 // of the protocol that the client speaks
+}
 
 // Bounds of a greeting: a part's bytes, and the time it may take.
 const (
@@ -129,12 +133,54 @@ func (d *door) pass(ctx context.Context, client net.Conn) {
 	if _, err := engine.Write(read.Bytes()); err != nil {
 		return
 	}
-	// When one side goes the other is told, and its copying ends too.
-	d.workers.Go(func() {
-		_, _ = io.Copy(engine, client)
-		_ = engine.Close()
-	})
-	_, _ = io.Copy(client, engine)
+	d.workers.Go(func() { d.toEngine(engine, client, g.revision) })
+	if _, err := io.Copy(client, engine); err != nil {
+		// The client has gone in the middle of an answer. The engine must not notice
+		// it as a broken connection: its answer is read to the end.
+		_, _ = io.Copy(io.Discard, engine)
+	}
+}
+
+// leave is how long the engine may go on answering a client that has gone.
+const leave = time.Minute
+
+// toEngine copies what the client says. A client that has gone, however rudely,
+// becomes one that has said good-bye between two packets or within one: the
+// engine takes that calmly, while a reset, or an end within the greeting, ends
+// the whole process.
+func (d *door) toEngine(engine, client net.Conn, revision uint64) {
+	n, _ := io.Copy(engine, client)
+	if n == 0 {
+		_, _ = engine.Write(addendum(revision))
+	}
+	_ = engine.SetReadDeadline(time.Now().Add(leave))
+	if half, ok := engine.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}
+
+// Revisions of the native protocol since which a client ends its greeting with
+// an addendum, and what was added to it.
+const (
+	revisionAddendum         = 54458 // the quota key
+	revisionChunked          = 54470 // how packets are cut, either way
+	revisionParallelReplicas = 54471 // a version of a protocol of its own
+)
+
+// addendum is what ends a greeting without saying anything.
+func addendum(revision uint64) []byte {
+	var b proto.Buffer
+	if revision >= revisionAddendum {
+		b.PutString("")
+	}
+	if revision >= revisionChunked {
+		b.PutString("notchunked")
+		b.PutString("notchunked")
+	}
+	if revision >= revisionParallelReplicas {
+		b.PutUVarInt(0)
+	}
+	return b.Buf
 }
 
 // readGreeting reads a client's Hello: its code, name, version (three numbers),
@@ -157,6 +203,7 @@ func readGreeting(from io.Reader) (greeting, error) {
 			return greeting{}, err
 		}
 		if part == nil {
+			g.revision = n // the last of the three numbers
 			continue
 		}
 		if n > maxGreetingPart {
