@@ -57,7 +57,7 @@ func verifyTrail(ctx context.Context, c *config) (report trail.Report, err error
 	if err != nil {
 		return report, err
 	}
-	report, err = db.Verify(ctx, c.Kafka.Topic, offsets.Committed, offsets.First)
+	report, err = db.Verify(ctx, c.Kafka.Topic, offsets.Committed, nil)
 	if err != nil {
 		return report, fmt.Errorf("verify: %w", err)
 	}
