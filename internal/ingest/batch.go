@@ -114,8 +114,23 @@ type batcher struct {
 	until  int64
 	stored time.Time
 
-	batch *batch
-	sent  time.Time // when the last batch went out
+	batch  *batch
+	began  time.Time // when the batch did
+	sent   time.Time // when the last batch went out
+	behind bool      // the log has more than was fetched
+}
+
+// catchUp is how many ages a batch may take to fill while there is a backlog.
+const catchUp = 10
+
+// rest is how long the batch may still wait for more. One batch an age is soon
+// enough where events trickle in; while there is a backlog nobody waits for
+// the newest, and few large parts cost ClickHouse far less to merge than many.
+func (b *batcher) rest() time.Duration {
+	if b.behind {
+		return catchUp*b.limits.Age - time.Since(b.began)
+	}
+	return b.limits.Age - time.Since(b.sent)
 }
 
 // full says that the batch must go out before it takes in more.
@@ -126,14 +141,14 @@ func (b *batcher) full() bool {
 // run judges what comes in. A batch goes out when it is full, and otherwise as
 // soon as the last one is an age ago and the writer is free: so an event after
 // a silence is in the trail at once, and a trickle of events makes no more than
-// one batch an age.
+// one batch an age. While there is a backlog it waits longer to be full.
 func (b *batcher) run(ctx context.Context, next int64, in <-chan *chunk, done chan<- *chunk, free <-chan *batch, out chan<- *batch) error {
 	defer close(out)
 	for {
 		var due chan<- *batch
 		var wait <-chan time.Time
 		if b.batch != nil && !b.exact {
-			if rest := b.limits.Age - time.Since(b.sent); rest > 0 {
+			if rest := b.rest(); rest > 0 {
 				wait = time.After(rest)
 			} else {
 				due = out
@@ -147,6 +162,7 @@ func (b *batcher) run(ctx context.Context, next int64, in <-chan *chunk, done ch
 		case <-wait:
 		case c := <-in:
 			began := time.Now()
+			b.behind = c.behind
 			for i := range c.items {
 				if b.batch == nil {
 					if err := b.begin(ctx, next, free); err != nil {
@@ -193,6 +209,7 @@ func (b *batcher) begin(ctx context.Context, first int64, free <-chan *batch) er
 		stored = b.now()
 	}
 	b.judge.registers = b.registers()
+	b.began = time.Now()
 	b.batch.begin(first, stored)
 	return nil
 }

@@ -96,6 +96,7 @@ func (f *fetcher) fetch(ctx context.Context, c *chunk, until int64) error {
 		end = min(end, p.LastStableOffset)
 	}
 	f.progress.ends(end)
+	c.behind = c.next < end
 	return nil
 }
 

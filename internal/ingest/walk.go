@@ -34,6 +34,8 @@ type chunk struct {
 	next  int64 // the offset after the last item
 	bytes int
 
+	behind bool // there was more in the log when it was fetched
+
 	buf     []byte
 	headers []event.Header
 }
@@ -49,7 +51,7 @@ func (c *chunk) reset(next int64) {
 	if cap(c.buf) > maxKept {
 		c.buf = nil
 	}
-	c.next, c.bytes = next, 0
+	c.next, c.bytes, c.behind = next, 0, false
 }
 
 // gapTo adds a gap from next up to and without offset end.
