@@ -13,6 +13,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/segmentio/kafka-go"
 
 	"github.com/andmerada/andmerada/deploy/registers"
 	"github.com/andmerada/andmerada/internal/embedded"
@@ -127,7 +128,9 @@ func (p *place) fill(ctx context.Context, topic string, events iter.Seq[*event.E
 	if err := p.kafka.CreateTopic(ctx, topic, partitions); err != nil {
 		return 0, err
 	}
-	w, err := emit.New(emit.Config{Brokers: []string{p.kafka.Addr()}, Topic: topic, Structured: true})
+	transport := &kafka.Transport{} // its own, or it remembers that there was no such topic
+	defer transport.CloseIdleConnections()
+	w, err := emit.New(emit.Config{Brokers: []string{p.kafka.Addr()}, Topic: topic, Structured: true, Transport: transport})
 	if err != nil {
 		return 0, err
 	}

@@ -139,7 +139,9 @@ func newSlice(t testing.TB, broker, topic string) *slice {
 // emit sends events as `andmerada emit` does.
 func (s *slice) emit(events []*event.Event) {
 	s.t.Helper()
-	w, err := emit.New(emit.Config{Brokers: []string{s.broker}, Topic: s.topic})
+	transport := &kafka.Transport{} // its own, or it may remember that there was no such topic
+	defer transport.CloseIdleConnections()
+	w, err := emit.New(emit.Config{Brokers: []string{s.broker}, Topic: s.topic, Transport: transport})
 	if err != nil {
 		s.t.Fatal(err)
 	}
