@@ -142,7 +142,11 @@ func (d *demo) report(ctx context.Context, took time.Duration) error {
 	d.say("Open  http://%s\n", d.listener.Addr())
 	d.say("Three things to try")
 	d.say("  1. Who received this person's data? (%s)", m.Try.ManyRecipients.Why)
-	d.say("     printf %%s %s | %s answer recipients --controller %s --scheme %s", m.Try.ManyRecipients.Identifier, program(), m.Try.ManyRecipients.Controller, m.Try.ManyRecipients.Scheme)
+	config := ""
+	if d.options.dir != demoDirectory { // where other commands would not look
+		config = " --config " + d.shown(configName)
+	}
+	d.say("     printf %%s %s | %s answer recipients%s --controller %s --scheme %s", m.Try.ManyRecipients.Identifier, program(), config, m.Try.ManyRecipients.Controller, m.Try.ManyRecipients.Scheme)
 	d.say("  2. The same for %s (%s), on the page:", m.Try.Withdrawn.Identifier, m.Try.Withdrawn.Why)
 	d.say("     http://%s/person   controller %s, %s %s", d.listener.Addr(), m.Try.Withdrawn.Controller, m.Try.Withdrawn.Scheme, m.Try.Withdrawn.Identifier)
 	places, err := d.node.trail.Find(ctx, m.Try.Violation.Source, m.Try.Violation.ID)
