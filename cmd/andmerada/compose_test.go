@@ -1,0 +1,103 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestConfigurationsAreRead reads the configurations that are handed out as
+// the program does: a key that it does not know, or one that it lacks, is an
+// error. That they fit docker-compose.yml is held by internal/project.
+func TestConfigurationsAreRead(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"andmerada.yaml", "compose/ingest.yaml", "compose/server.yaml"} {
+		c, err := readConfig(filepath.Join("../../deploy", file))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if c.Kafka.Topic != defaultTopic || c.Kafka.Group != defaultGroup || c.ClickHouse.Database != "andmerada" {
+			t.Errorf("%s: topic %q, group %q, database %q", file, c.Kafka.Topic, c.Kafka.Group, c.ClickHouse.Database)
+		}
+	}
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	data, err := os.ReadFile("../../deploy/andmerada.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bad, []byte(strings.Replace(string(data), "secret_file:", "secretfile:", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readConfig(bad); err == nil || !strings.Contains(err.Error(), "secretfile") {
+		t.Errorf("a misspelt key: err = %v", err)
+	}
+}
+
+// documented are lines of documents that call the program, in an indented block
+// or a code span.
+var documented = regexp.MustCompile("(?m)(?:^ {4}(?:.*\\| )?|`|exec server )(?:bin/)?andmerada ([a-z][^`\n|]*)")
+
+// TestDocumentedCommandsExist holds that every command and flag that the
+// documents name is one of the program.
+func TestDocumentedCommandsExist(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, file := range append(files, "../../README.md", "../../CONTRIBUTING.md", "../../CHANGELOG.md", "../../docker-compose.yml", "../../deploy/andmerada.yaml") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range documented.FindAllStringSubmatch(string(data), -1) {
+			n++
+			line, _, _ := strings.Cut(m[1], "   ") // what follows is an explanation
+			words := strings.Fields(line)
+			cmd, _, err := newRootCommand().Find(words)
+			if err != nil || cmd.HasSubCommands() {
+				t.Errorf("%s: andmerada %s: there is no such command", file, line)
+				continue
+			}
+			for _, word := range words {
+				name, isFlag := strings.CutPrefix(word, "--")
+				name, _, _ = strings.Cut(name, "=")
+				if isFlag && cmd.Flags().Lookup(name) == nil && name != "help" {
+					t.Errorf("%s: andmerada %s: there is no flag --%s; there are:\n%s", file, line, name, cmd.Flags().FlagUsages())
+				}
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("the documents call the program %d times only", n)
+	}
+}
+
+// TestComposeCommandsExist holds that docker-compose.yml starts the program with
+// commands and flags that it has.
+func TestComposeCommandsExist(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^ +command: \[([a-z].*)\]$`).FindAllStringSubmatch(string(data), -1)
+	if len(found) != 2 {
+		t.Fatalf("docker-compose.yml starts the program %d times", len(found))
+	}
+	for _, m := range found {
+		words := strings.Split(strings.ReplaceAll(m[1], `"`, ""), ", ")
+		cmd, rest, err := newRootCommand().Find(words)
+		if err != nil || cmd.HasSubCommands() {
+			t.Errorf("%v: there is no such command", words)
+			continue
+		}
+		if err := cmd.ParseFlags(rest); err != nil {
+			t.Errorf("%v: %v", words, err)
+		}
+	}
+}
