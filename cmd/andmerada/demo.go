@@ -74,6 +74,7 @@ func runDemo(ctx context.Context, out io.Writer, o *demoOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	collectLessOften()
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error { return d.engine(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.node.log, d.listener, d.node.handler()) })

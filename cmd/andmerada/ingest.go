@@ -5,10 +5,13 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/andmerada/andmerada/internal/ingest"
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
@@ -44,6 +47,7 @@ being written finish.`,
 			if err != nil {
 				return err
 			}
+			collectLessOften()
 			g, ctx := errgroup.WithContext(cmd.Context())
 			g.Go(func() error { return in.Run(ctx) })
 			if metrics != "" {
@@ -56,6 +60,14 @@ being written finish.`,
 	logFlags(cmd, &asJSON, &verbose)
 	cmd.Flags().StringVar(&metrics, "metrics", "", "address at which to serve metrics in Prometheus' format")
 	return cmd
+}
+
+// collectLessOften sets the garbage collector as suits ingest, unless the
+// environment says otherwise.
+func collectLessOften() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(ingest.GCPercent)
+	}
 }
 
 // logFlags adds the flags of long-running commands on their log.

@@ -14,6 +14,7 @@ import (
 	"github.com/andmerada/andmerada/internal/identity"
 	"github.com/andmerada/andmerada/internal/ingest"
 	"github.com/andmerada/andmerada/internal/register"
+	"github.com/andmerada/andmerada/internal/server"
 	"github.com/andmerada/andmerada/internal/telemetry"
 	"github.com/andmerada/andmerada/internal/trail"
 )
@@ -91,10 +92,7 @@ func (n *node) ingest() (*ingest.Ingest, error) {
 
 // serveHTTP serves until ctx ends, then lets requests finish.
 func serveHTTP(ctx context.Context, log *slog.Logger, listener net.Listener, h http.Handler) error {
-	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	srv := server.HTTP(h, log)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(listener) }()
 	select {

@@ -17,10 +17,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/andmerada/andmerada/internal/ingest"
 )
 
 // options is the command line.
@@ -39,6 +42,9 @@ type options struct {
 var measures = []string{"verdict", "ingest", "answer"}
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(ingest.GCPercent) // as a process that runs ingest does
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

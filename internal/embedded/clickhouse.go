@@ -125,7 +125,7 @@ func StartClickHouse(ctx context.Context, config ClickHouseConfig) (_ *ClickHous
 	}
 	c.door.serve()
 	go c.watch(dir)
-	c.log.InfoContext(ctx, "embedded ClickHouse runs", "dir", dir, "native", c.tcp, "http", c.http, "took", time.Since(began))
+	c.log.InfoContext(ctx, "embedded ClickHouse runs", slog.String("dir", dir), slog.String("native", c.tcp), slog.String("http", c.http), slog.Duration("took", time.Since(began)))
 	return c, nil
 }
 
@@ -264,7 +264,7 @@ func (c *ClickHouse) watch(dir string) {
 	<-c.ended
 	if !c.closing.Load() {
 		err := fmt.Errorf("the embedded ClickHouse in %q ended by itself: %s", dir, c.why())
-		c.log.Error("embedded ClickHouse ended by itself", "error", err)
+		c.log.Error("embedded ClickHouse ended by itself", slog.Any("error", err))
 		c.done <- err
 	}
 	close(c.done)
@@ -335,7 +335,7 @@ func (c *ClickHouse) waitEnded() error {
 		case <-tick.C:
 			// Again and again: a client may connect until the listeners close.
 			if err := hangUp(c.ports); err != nil {
-				c.log.Warn("embedded ClickHouse has open connections", "error", err)
+				c.log.Warn("embedded ClickHouse has open connections", slog.Any("error", err))
 			}
 		}
 	}

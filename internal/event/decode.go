@@ -17,14 +17,25 @@ import (
 // Unknown members and extension attributes are ignored. The error is a
 // *[Fault]. The event keeps nothing of headers and value.
 func DecodeKafka(headers []Header, value []byte) (*Event, error) {
-	r := newReader()
-	defer r.free()
 	ev := new(Event)
-	r.message(ev, headers, value)
-	if r.fault != nil {
-		return nil, r.fault
+	if err := DecodeKafkaInto(ev, headers, value); err != nil {
+		return nil, err
 	}
 	return ev, nil
+}
+
+// DecodeKafkaInto is [DecodeKafka] for those who use an Event again and again:
+// it is large. What it held before is overwritten, in part even where the error
+// is not nil; slices and strings in it are new.
+func DecodeKafkaInto(ev *Event, headers []Header, value []byte) error {
+	r := newReader()
+	defer r.free()
+	*ev = Event{}
+	r.message(ev, headers, value)
+	if r.fault != nil {
+		return r.fault
+	}
+	return nil
 }
 
 // attributes are what the ce_ headers, or the members of a structured event,

@@ -71,7 +71,6 @@ func LoadOrCreateSecret(path string) (secret Secret, created bool, err error) {
 // LoadSecret reads the secret from a file that must be there, with the checks
 // of [LoadOrCreateSecret]. It is for who asks questions: a secret made anew
 // would find nobody.
-// LoadSecret reads the secret of a file that must be there and be private.
 func LoadSecret(path string) (_ Secret, err error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,7 @@ func Committed(ctx context.Context, brokers []string, topic, group string) (*Off
 	if err != nil {
 		return nil, fmt.Errorf("ask Kafka where group %q stands in %q: %w", group, topic, err)
 	}
-	if fetched.Error != nil {
+	if fetched.Error != nil && !errors.Is(fetched.Error, kafka.GroupIdNotFound) { // nobody has joined it yet: nothing is committed
 		return nil, fmt.Errorf("ask Kafka where group %q stands in %q: %w", group, topic, fetched.Error)
 	}
 	o := &Offsets{First: make(map[int32]int64), Committed: make(map[int32]int64), End: make(map[int32]int64)}

@@ -52,6 +52,7 @@ type judge struct {
 	recent    *recent
 	log       *slog.Logger
 
+	event    event.Event // the one at work
 	row      trail.Row
 	known    event.Facts
 	body     []byte
@@ -89,8 +90,8 @@ func (j *judge) read(r *Record, stored time.Time) (ev *event.Event, fault *event
 			ev, fault = nil, j.failed(r, p)
 		}
 	}()
-	ev, err := event.DecodeKafka(r.Headers, r.Value)
-	if err != nil {
+	ev = &j.event
+	if err := event.DecodeKafkaInto(ev, r.Headers, r.Value); err != nil {
 		if !errors.As(err, &fault) {
 			fault = &event.Fault{Code: ReasonInternal, Got: "an error without a code"}
 		}

@@ -86,9 +86,9 @@ func New(cfg Config) http.Handler {
 
 // HTTP makes a server for the handler with bounds on all that a client may do
 // slowly.
-func HTTP(addr string, h http.Handler, log *slog.Logger) *http.Server {
+func HTTP(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Addr: addr, Handler: h,
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: requestTimeout + 15*time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10,
