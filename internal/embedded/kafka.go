@@ -83,7 +83,7 @@ func StartKafka(ctx context.Context, config KafkaConfig) (*Kafka, error) {
 		return nil, errors.Join(explain(config, err), k.lock.release())
 	}
 	k.cluster, k.addr = cluster, cluster.ListenAddrs()[0]
-	k.log.InfoContext(ctx, "embedded Kafka runs", "dir", config.Dir, "addr", k.addr, "partitions", partitions)
+	k.log.InfoContext(ctx, "embedded Kafka runs", slog.String("dir", config.Dir), slog.String("addr", k.addr), slog.Int("partitions", int(partitions)))
 	return k, nil
 }
 
@@ -149,14 +149,14 @@ func (l *brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	switch level {
 	case kfake.LogLevelError:
 		text := fmt.Sprintf(format, args...)
-		l.log.Error("embedded Kafka", "message", text)
+		l.log.Error("embedded Kafka", slog.String("message", text))
 		l.mu.Lock()
 		if l.stops {
 			l.failed = append(l.failed, fmt.Errorf("stop the embedded Kafka: %s", text))
 		}
 		l.mu.Unlock()
 	case kfake.LogLevelWarn:
-		l.log.Warn("embedded Kafka", "message", fmt.Sprintf(format, args...))
+		l.log.Warn("embedded Kafka", slog.String("message", fmt.Sprintf(format, args...)))
 	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug: // Each request.
 	}
 }
