@@ -73,7 +73,7 @@ func (r *reader) entry(controller *string, members []string, read func(name stri
 			n := string(name)
 			r.raw()
 			if r.fault == nil {
-				r.fail(CodeUnknownFact, shown([]byte(n)), oneOf(members), didYouMean(n, members))
+				r.fail(CodeUnknownFact, shown([]byte(n)), oneOf(members), DidYouMean(n, members))
 			}
 		}
 	})

@@ -68,7 +68,7 @@ func (r *reader) unknownFact(name, record string) {
 			names = append(names, topFacts[i].name)
 		}
 	}
-	mend := didYouMean(name, names)
+	mend := DidYouMean(name, names)
 	if outer, inner, dotted := strings.Cut(name, "."); dotted && topFactsByName[outer] != nil {
 		mend = `write {"` + outer + `":{"` + inner + `":…}}`
 	}
@@ -175,7 +175,7 @@ func (r *reader) textFact(b []byte, info *FieldInfo) Value {
 	}
 	switch {
 	case info.Values != nil:
-		r.fail(CodeBadValue, shown(b), oneOf(info.Values), didYouMean(string(b), info.Values))
+		r.fail(CodeBadValue, shown(b), oneOf(info.Values), DidYouMean(string(b), info.Values))
 		return Value{}
 	case len(b) == 0:
 		r.fail(CodeBadValue, "an empty string", `a text or "unknown"`, "")

@@ -63,7 +63,7 @@ func Lint(headers []Header, value []byte) []Finding {
 	for _, u := range r.unread {
 		l.add(Finding{
 			Pointer: u.pointer, Code: CodeUnknownMember, Severity: SeverityWarning,
-			Problem: "nothing reads this member", Mend: didYouMean(u.name, u.known),
+			Problem: "nothing reads this member", Mend: DidYouMean(u.name, u.known),
 		})
 	}
 	binary := slices.ContainsFunc(headers, func(h Header) bool { return isCE(h.Key) })

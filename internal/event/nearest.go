@@ -37,8 +37,9 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// didYouMean is a mend that names the nearest candidate, or "".
-func didYouMean(name string, candidates []string) string {
+// DidYouMean is a mend that names the candidate that differs least from name, or
+// "" where none is near enough to be what was meant.
+func DidYouMean(name string, candidates []string) string {
 	if n := nearest(name, candidates); n != "" && n != name {
 		return "did you mean \"" + n + "\"?"
 	}

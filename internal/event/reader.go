@@ -368,7 +368,7 @@ func (r *reader) choice(words []string) string {
 			return w
 		}
 	}
-	r.fail(CodeBadValue, shown(b), oneOf(words), didYouMean(string(b), words))
+	r.fail(CodeBadValue, shown(b), oneOf(words), DidYouMean(string(b), words))
 	return ""
 }
 

@@ -76,19 +76,19 @@ func (r *reader) setType(ev *Event, name []byte, pointer string) {
 	fact, isFact := strings.CutPrefix(middle, "fact.")
 	switch {
 	case !ours || !version || middle == "":
-		r.failAt(pointer, CodeUnknownType, shown(name), "ee.andmerada.<operation>.v1, ee.andmerada.fact.<kind>.v1 or "+CohortType, didYouMean(s, Types()))
+		r.failAt(pointer, CodeUnknownType, shown(name), "ee.andmerada.<operation>.v1, ee.andmerada.fact.<kind>.v1 or "+CohortType, DidYouMean(s, Types()))
 	case isFact:
 		kinds := FactNames()
 		for i := range kinds {
 			kinds[i] = strings.ReplaceAll(kinds[i], "_", "-")
 		}
-		r.failAt(pointer, CodeUnknownFact, shown(name), "a fact of the vocabulary", didYouMean(fact, kinds))
+		r.failAt(pointer, CodeUnknownFact, shown(name), "a fact of the vocabulary", DidYouMean(fact, kinds))
 	default:
 		var names []string
 		for _, op := range Operations() {
 			names = append(names, op.String())
 		}
-		r.failAt(pointer, CodeUnknownOperation, shown(name), oneOf(names), didYouMean(middle, names))
+		r.failAt(pointer, CodeUnknownOperation, shown(name), oneOf(names), DidYouMean(middle, names))
 	}
 }
 

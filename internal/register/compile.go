@@ -60,7 +60,7 @@ func (c *checker) warn(path, problem, mend string) {
 // oneOf reports a value that is not among those allowed.
 func (c *checker) oneOf(path, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		c.report(path, fmt.Sprintf("%q is none of %s", value, strings.Join(allowed, ", ")), didYouMean(value, allowed))
+		c.report(path, fmt.Sprintf("%q is none of %s", value, strings.Join(allowed, ", ")), event.DidYouMean(value, allowed))
 	}
 }
 
@@ -239,7 +239,7 @@ func (c *checker) categoryList(path, name string) []string {
 		}
 		ids = append(ids, l.ID)
 	}
-	c.report(path, fmt.Sprintf("there is no category list %q", name), didYouMean(name, ids))
+	c.report(path, fmt.Sprintf("there is no category list %q", name), event.DidYouMean(name, ids))
 	return nil
 }
 
@@ -252,7 +252,7 @@ func (c *checker) category(path, id string) bool {
 		ids = append(ids, known)
 	}
 	slices.Sort(ids)
-	c.report(path, fmt.Sprintf("category %q is not in the vocabulary", id), didYouMean(id, ids))
+	c.report(path, fmt.Sprintf("category %q is not in the vocabulary", id), event.DidYouMean(id, ids))
 	return false
 }
 
@@ -264,7 +264,7 @@ func (c *checker) purposeID(path, id string) bool {
 	for _, p := range c.r.Purposes {
 		ids = append(ids, p.ID)
 	}
-	c.report(path, fmt.Sprintf("there is no purpose %q", id), didYouMean(id, ids))
+	c.report(path, fmt.Sprintf("there is no purpose %q", id), event.DidYouMean(id, ids))
 	return false
 }
 

@@ -26,7 +26,7 @@ func (r *Register) Lint(ev *event.Event) []event.Finding {
 		for i := range ids {
 			full[i] = r.FullID(ids[i])
 		}
-		return didYouMean(id, full)
+		return event.DidYouMean(id, full)
 	}
 	if ev.Kind != event.Processing {
 		return nil
@@ -45,7 +45,7 @@ func (r *Register) Lint(ev *event.Event) []event.Finding {
 	slices.Sort(categories)
 	for i, c := range ev.Categories {
 		if _, ok := r.Vocab.byID[c]; !ok {
-			add(fmt.Sprintf("/data/categories/%d", i), fmt.Sprintf("there is no category %q", c), "a category of the vocabulary", didYouMean(c, categories))
+			add(fmt.Sprintf("/data/categories/%d", i), fmt.Sprintf("there is no category %q", c), "a category of the vocabulary", event.DidYouMean(c, categories))
 		}
 	}
 	if id := ev.Recipient.ID; id != "" && id != event.DataSubject {
@@ -62,7 +62,7 @@ func (r *Register) Lint(ev *event.Event) []event.Finding {
 		add("/data/data_source", fmt.Sprintf("%s declares no source %q", r.Controller.Name, ev.DataSource), "a source of the register", known(ev.DataSource, ids))
 	}
 	if b := ev.Basis.Kind; b != "" && !slices.Contains(Bases, b) {
-		add("/data/basis/kind", fmt.Sprintf("%q is no legal basis", b), "one of "+strings.Join(Bases, ", "), didYouMean(b, Bases))
+		add("/data/basis/kind", fmt.Sprintf("%q is no legal basis", b), "one of "+strings.Join(Bases, ", "), event.DidYouMean(b, Bases))
 	}
 	return findings
 }

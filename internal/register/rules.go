@@ -70,7 +70,7 @@ func (c *checker) rule(path string, src *RuleSource, retention bool) {
 		if id == event.DataSubject {
 			full = id
 		} else if _, ok := c.r.recipients[full]; !ok {
-			c.report(fmt.Sprintf("%s.applies.recipients[%d]", path, i), fmt.Sprintf("there is no recipient %q", id), didYouMean(id, c.recipientIDs()))
+			c.report(fmt.Sprintf("%s.applies.recipients[%d]", path, i), fmt.Sprintf("there is no recipient %q", id), event.DidYouMean(id, c.recipientIDs()))
 		}
 		rule.recipients = append(rule.recipients, full)
 	}
@@ -95,7 +95,7 @@ func (c *checker) requirement(path string, src *Requirement, unmet, unknown Outc
 	for i, name := range src.SkipIfAbsent {
 		f, ok := event.FieldNamed(name)
 		if !ok {
-			c.report(fmt.Sprintf("%s.skip_if_absent[%d]", path, i), fmt.Sprintf("there is no fact %q", name), didYouMean(name, factNames()))
+			c.report(fmt.Sprintf("%s.skip_if_absent[%d]", path, i), fmt.Sprintf("there is no fact %q", name), event.DidYouMean(name, factNames()))
 			continue
 		}
 		req.SkipIfAbsent = append(req.SkipIfAbsent, f.Field)
@@ -139,7 +139,7 @@ func (c *checker) operations(path string, names []string) (set uint32) {
 	for i, name := range names {
 		op, err := event.ParseOperation(name)
 		if err != nil {
-			c.report(fmt.Sprintf("%s[%d]", path, i), err.Error(), didYouMean(name, known))
+			c.report(fmt.Sprintf("%s[%d]", path, i), err.Error(), event.DidYouMean(name, known))
 			continue
 		}
 		set |= 1 << op
@@ -168,7 +168,7 @@ func (c *checker) condition(path, expr string) *condition.Condition {
 			continue
 		}
 		if _, ok := c.r.recipients[s]; !ok {
-			c.report(path, fmt.Sprintf("there is no purpose or recipient %q", s), didYouMean(slug, append(c.recipientIDs(), c.purposeIDs()...)))
+			c.report(path, fmt.Sprintf("there is no purpose or recipient %q", s), event.DidYouMean(slug, append(c.recipientIDs(), c.purposeIDs()...)))
 		}
 	}
 	for _, l := range compiled.Compared {
@@ -182,7 +182,7 @@ func (c *checker) condition(path, expr string) *condition.Condition {
 	}
 	for _, name := range compiled.Stated {
 		if _, ok := event.FieldNamed(name); !ok {
-			c.report(path, fmt.Sprintf("there is no fact %q", name), didYouMean(name, factNames()))
+			c.report(path, fmt.Sprintf("there is no fact %q", name), event.DidYouMean(name, factNames()))
 		}
 	}
 	return compiled
@@ -196,7 +196,7 @@ func (c *checker) ambiguity(path, id string) {
 		}
 		ids = append(ids, a.ID)
 	}
-	c.report(path, fmt.Sprintf("there is no ambiguity %q", id), didYouMean(id, ids))
+	c.report(path, fmt.Sprintf("there is no ambiguity %q", id), event.DidYouMean(id, ids))
 }
 
 func (c *checker) recipientIDs() []string {
