@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/andmerada/andmerada/internal/ingest"
 )
 
 // TestConfigurationsAreRead reads the configurations that are handed out as
@@ -19,7 +21,7 @@ func TestConfigurationsAreRead(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if c.Kafka.Topic != defaultTopic || c.Kafka.Group != defaultGroup || c.ClickHouse.Database != "andmerada" {
+		if c.Kafka.Topic != ingest.DefaultTopic || c.Kafka.Group != ingest.DefaultGroup || c.ClickHouse.Database != "andmerada" {
 			t.Errorf("%s: topic %q, group %q, database %q", file, c.Kafka.Topic, c.Kafka.Group, c.ClickHouse.Database)
 		}
 	}

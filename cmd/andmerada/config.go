@@ -10,6 +10,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+
+	"github.com/andmerada/andmerada/internal/ingest"
+	"github.com/andmerada/andmerada/internal/trail"
 )
 
 // config says where everything is. It is one YAML file; secrets stand in files
@@ -36,8 +39,6 @@ type config struct {
 
 const (
 	configVariable = "ANDMERADA_CONFIG"
-	defaultTopic   = "andmerada.events"
-	defaultGroup   = "andmerada-ingest"
 	defaultListen  = "127.0.0.1:8080"
 	demoDirectory  = "data/demo"
 	configName     = "andmerada.yaml"
@@ -93,7 +94,7 @@ func (c *config) fillIn() {
 	for _, d := range []struct {
 		v  *string
 		is string
-	}{{&c.Kafka.Topic, defaultTopic}, {&c.Kafka.Group, defaultGroup}, {&c.Listen, defaultListen}, {&c.ClickHouse.Database, "andmerada"}} {
+	}{{&c.Kafka.Topic, ingest.DefaultTopic}, {&c.Kafka.Group, ingest.DefaultGroup}, {&c.Listen, defaultListen}, {&c.ClickHouse.Database, "andmerada"}} {
 		if *d.v == "" {
 			*d.v = d.is
 		}
@@ -122,14 +123,28 @@ func (c *config) write(file string) error {
 	if err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	// Renamed into place, so that a command never reads half of it.
+	return replaceFile(file, data)
+}
+
+// replaceFile writes a file that only its owner may read, and renames it into
+// place: whoever reads it meanwhile, or after a crash, has all of the old one or
+// all of the new.
+func replaceFile(file string, data []byte) error {
 	if err := os.WriteFile(file+".new", data, 0o600); err != nil {
-		return fmt.Errorf("write the configuration: %w", err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	if err := os.Rename(file+".new", file); err != nil {
-		return fmt.Errorf("write the configuration: %w", err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return nil
+}
+
+// trail is how to open the trail that the configuration names.
+func (c *config) trail(readOnly bool) (trail.Config, error) {
+	password, err := c.password()
+	return trail.Config{
+		Addr: c.ClickHouse.Addr, Database: c.ClickHouse.Database, User: c.ClickHouse.User, Password: password, ReadOnly: readOnly,
+	}, err
 }
 
 // password reads the password of ClickHouse.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/andmerada/andmerada/internal/embedded"
 	"github.com/andmerada/andmerada/internal/history"
+	"github.com/andmerada/andmerada/internal/ingest"
 	"github.com/andmerada/andmerada/internal/telemetry"
 	"github.com/andmerada/andmerada/internal/trail"
 )
@@ -137,7 +138,7 @@ func openDemo(ctx context.Context, out io.Writer, o *demoOptions) (_ *demo, err 
 		return nil, err
 	}
 	d.closers = append(d.closers, d.kafka.Close)
-	if err := d.kafka.CreateTopic(ctx, defaultTopic, 0); err != nil {
+	if err := d.kafka.CreateTopic(ctx, ingest.DefaultTopic, 0); err != nil {
 		return nil, err
 	}
 	if d.clickhouse, err = embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Dir: d.path("clickhouse"), MaxMemoryBytes: 1 << 30, Logger: log}); err != nil {

@@ -44,7 +44,7 @@ func (d *demo) emit(ctx context.Context, state emitted) error {
 	if err != nil {
 		return err
 	}
-	w, err := emit.New(emit.Config{Brokers: []string{d.kafka.Addr()}, Topic: defaultTopic, Compression: "lz4"})
+	w, err := emit.New(emit.Config{Brokers: []string{d.kafka.Addr()}, Topic: ingest.DefaultTopic, Compression: "lz4"})
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (d *demo) emit(ctx context.Context, state emitted) error {
 func (d *demo) caughtUp(ctx context.Context) error {
 	var bar *progress
 	for {
-		offsets, err := ingest.Committed(ctx, d.node.config.Kafka.Brokers, defaultTopic, defaultGroup)
+		offsets, err := ingest.Committed(ctx, d.node.config.Kafka.Brokers, ingest.DefaultTopic, ingest.DefaultGroup)
 		if err != nil {
 			return err
 		}
@@ -123,11 +123,11 @@ func (d *demo) report(ctx context.Context, took time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("read what was planted: %w; start over with --fresh", err)
 	}
-	offsets, err := ingest.Committed(ctx, d.node.config.Kafka.Brokers, defaultTopic, defaultGroup)
+	offsets, err := ingest.Committed(ctx, d.node.config.Kafka.Brokers, ingest.DefaultTopic, ingest.DefaultGroup)
 	if err != nil {
 		return err
 	}
-	verified, err := d.node.trail.Verify(ctx, defaultTopic, offsets.Committed, nil)
+	verified, err := d.node.trail.Verify(ctx, ingest.DefaultTopic, offsets.Committed, nil)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func program() string { return os.Args[0] }
 // found streams what ingest has found, for the manifest to compare.
 func (d *demo) found(ctx context.Context, failed *error) iter.Seq[history.Found] {
 	return func(yield func(history.Found) bool) {
-		for row, err := range d.node.trail.Found(ctx, defaultTopic) {
+		for row, err := range d.node.trail.Found(ctx, ingest.DefaultTopic) {
 			if err != nil {
 				*failed = err
 				return

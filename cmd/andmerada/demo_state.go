@@ -101,13 +101,7 @@ func (d *demo) writeJSON(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	if err := os.WriteFile(d.path(name+".new"), data, 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	if err := os.Rename(d.path(name+".new"), d.path(name)); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
+	return replaceFile(d.path(name), data)
 }
 
 // writeConfig writes the configuration by which other commands find the demo.

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/andmerada/andmerada/internal/ingest"
-	"github.com/andmerada/andmerada/internal/trail"
 )
 
 func newIngestCommand() *cobra.Command {
@@ -32,13 +31,11 @@ being written finish.`,
 			if err != nil {
 				return err
 			}
-			password, err := c.password()
+			trailConfig, err := c.trail(false)
 			if err != nil {
 				return err
 			}
-			n, err := openNode(cmd.Context(), c, newLog(asJSON, verbose), trail.Config{
-				Addr: c.ClickHouse.Addr, Database: c.ClickHouse.Database, User: c.ClickHouse.User, Password: password,
-			})
+			n, err := openNode(cmd.Context(), c, newLog(asJSON, verbose), trailConfig)
 			if err != nil {
 				return err
 			}

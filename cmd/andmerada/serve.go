@@ -13,7 +13,6 @@ import (
 	"github.com/andmerada/andmerada/internal/answer"
 	"github.com/andmerada/andmerada/internal/ingest"
 	"github.com/andmerada/andmerada/internal/server"
-	"github.com/andmerada/andmerada/internal/trail"
 )
 
 func newServeCommand() *cobra.Command {
@@ -36,13 +35,11 @@ proxy that has one.`,
 			if addr != "" {
 				c.Listen = addr
 			}
-			password, err := c.password()
+			trailConfig, err := c.trail(true)
 			if err != nil {
 				return err
 			}
-			n, err := openNode(cmd.Context(), c, newLog(asJSON, verbose), trail.Config{
-				Addr: c.ClickHouse.Addr, Database: c.ClickHouse.Database, User: c.ClickHouse.User, Password: password, ReadOnly: true,
-			})
+			n, err := openNode(cmd.Context(), c, newLog(asJSON, verbose), trailConfig)
 			if err != nil {
 				return err
 			}

@@ -66,11 +66,9 @@ func verifyTrail(ctx context.Context, c *config) (report trail.Report, err error
 
 // openTrail connects to the trail that the configuration names.
 func openTrail(ctx context.Context, c *config, readOnly bool) (*trail.DB, error) {
-	password, err := c.password()
+	trailConfig, err := c.trail(readOnly)
 	if err != nil {
 		return nil, err
 	}
-	return trail.Open(ctx, trail.Config{
-		Addr: c.ClickHouse.Addr, Database: c.ClickHouse.Database, User: c.ClickHouse.User, Password: password, ReadOnly: readOnly,
-	})
+	return trail.Open(ctx, trailConfig)
 }
