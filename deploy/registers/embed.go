@@ -7,5 +7,5 @@ import "embed"
 
 // FS is the directory of registers.
 //
-//go:embed categories.yaml */*.yaml
+//go:embed *
 var FS embed.FS

@@ -10,9 +10,12 @@ import (
 	"github.com/andmerada/andmerada/internal/register/condition"
 )
 
-// Parse reads, checks and compiles one register. The register is nil where a
-// finding is more than a warning.
-func Parse(file string, data []byte, categories []byte) (*Register, []Finding) {
+// conventions are the ways to count periods; see Source.PeriodConvention.
+var conventions = []string{"calendar", "tsys"}
+
+// Parse reads, checks and compiles one register, with the decisions taken on
+// it. The register is nil where a finding is more than a warning.
+func Parse(file string, data []byte, categories []byte, decisions ...DecisionFile) (*Register, []Finding) {
 	var cats CategoriesSource
 	if _, findings := decodeYAML("categories.yaml", categories, &cats); findings != nil {
 		return nil, findings
@@ -22,7 +25,7 @@ func Parse(file string, data []byte, categories []byte) (*Register, []Finding) {
 		return nil, []Finding{{File: "categories.yaml", Problem: err.Error()}}
 	}
 	r := &Register{
-		File: file, Version: version(data, categories), Vocab: vocab,
+		File: file, Version: version(data, categories, decisions), Vocab: vocab,
 		purposes: make(map[string]*Purpose), recipients: make(map[string]*RecipientEntry),
 	}
 	doc, findings := decodeYAML(file, data, &r.Source)
@@ -33,6 +36,8 @@ func Parse(file string, data []byte, categories []byte) (*Register, []Finding) {
 	c.head()
 	c.lists()
 	c.rules()
+	c.clauseIndex()
+	c.decisions(decisions)
 	if len(faults(c.findings)) > 0 {
 		return nil, c.findings
 	}
@@ -98,7 +103,7 @@ func (c *checker) head() {
 			r.From = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, zone)
 		}
 	}
-	c.oneOf("period_convention", r.PeriodConvention, "calendar")
+	c.oneOf("period_convention", r.PeriodConvention, conventions...)
 	c.oneOf("lists.purposes", r.Lists.Purposes, closedList, openList)
 	c.oneOf("lists.recipients", r.Lists.Recipients, closedList, openList)
 }

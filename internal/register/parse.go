@@ -137,10 +137,14 @@ func (d *document) walkValue(path string, v *ast.MappingValueNode) {
 }
 
 // version is the identity of a register: what was hashed is what was judged by.
-func version(file, categories []byte) string {
+func version(file, categories []byte, decisions []DecisionFile) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%d\n", Format, len(file))
 	h.Write(file)
 	h.Write(categories)
+	for _, d := range decisions {
+		fmt.Fprintf(h, "%s\n%d\n", DecisionFormat, len(d.Data))
+		h.Write(d.Data)
+	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }

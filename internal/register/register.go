@@ -24,6 +24,8 @@ type Register struct {
 	Zone    *time.Location
 	From    time.Time // in force since this instant; zero = undated, whenever
 	Vocab   *Vocabulary
+	// Decisions settle reviews of its rules; they are a part of its version.
+	Decisions []*Decision
 
 	rules      []*Rule
 	purposes   map[string]*Purpose
@@ -43,11 +45,16 @@ type Purpose struct {
 // Rule is a rule or retention period, compiled.
 type Rule struct {
 	*RuleSource
-	When         *condition.Condition // nil = always
+	Selection
 	Requirements []CompiledRequirement
 	MetOutcome   Outcome
 	// Retention says that it is a retention period.
 	Retention bool
+}
+
+// Selection is a selector, compiled.
+type Selection struct {
+	When *condition.Condition // nil = always
 
 	operations uint32 // bit set by event.Operation
 	purposes   []string
@@ -158,7 +165,7 @@ type planKey struct {
 
 // About lists the rules that may be about the event: those whose operations,
 // purposes and recipients select it. Whether their categories and conditions
-// do as well, [Rule.SelectsCategories] and When say.
+// do as well, [Selection.SelectsCategories] and When say.
 func (r *Register) About(ev *event.Event) []*Rule {
 	key := planKey{op: ev.Operation}
 	if _, ok := r.purposes[ev.Purpose]; ok {
@@ -183,13 +190,13 @@ func (r *Register) About(ev *event.Event) []*Rule {
 }
 
 // SelectsCategories says whether one of the event's categories is among those
-// that the rule is about.
-func (rule *Rule) SelectsCategories(v *Vocabulary, categories []string) bool {
-	if rule.categories == nil {
+// that it is about.
+func (s *Selection) SelectsCategories(v *Vocabulary, categories []string) bool {
+	if s.categories == nil {
 		return true
 	}
 	for _, c := range categories {
-		if v.Contains(rule.categories, c) {
+		if v.Contains(s.categories, c) {
 			return true
 		}
 	}

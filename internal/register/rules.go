@@ -13,7 +13,7 @@ func (c *checker) rules() {
 	for _, l := range c.r.CategoryLists {
 		lists[l.ID] = l.Categories
 	}
-	env, err := condition.NewEnv(c.r.Vocab.Contains, lists)
+	env, err := condition.NewEnv(condition.Vocabulary{Contains: c.r.Vocab.Contains, Lists: lists, TsUS: c.r.PeriodConvention == "tsys"})
 	if err != nil {
 		c.report("", err.Error(), "")
 		return
@@ -59,29 +59,35 @@ func (c *checker) rule(path string, src *RuleSource, retention bool) {
 	unmet := c.outcome(path+".unmet", src.Unmet, Violation)
 	unknown := c.outcome(path+".unknown", src.Unknown, Review)
 
-	rule.operations = c.operations(path+".applies.operations", src.Applies.Operations)
-	for i, id := range src.Applies.Purposes {
-		if c.purposeID(fmt.Sprintf("%s.applies.purposes[%d]", path, i), id) {
-			rule.purposes = append(rule.purposes, c.r.FullID(id))
-		}
-	}
-	for i, id := range src.Applies.Recipients {
-		full := c.r.FullID(id)
-		if id == event.DataSubject {
-			full = id
-		} else if _, ok := c.r.recipients[full]; !ok {
-			c.report(fmt.Sprintf("%s.applies.recipients[%d]", path, i), fmt.Sprintf("there is no recipient %q", id), event.DidYouMean(id, c.recipientIDs()))
-		}
-		rule.recipients = append(rule.recipients, full)
-	}
-	rule.categories = c.expand(path+".applies.categories", src.Applies.Categories)
-	if src.Applies.When != "" {
-		rule.When = c.condition(path+".applies.when", src.Applies.When)
-	}
+	rule.Selection = c.selection(path+".applies", &src.Applies)
 	for i := range src.Requires {
 		rule.Requirements = append(rule.Requirements, c.requirement(fmt.Sprintf("%s.requires[%d]", path, i), &src.Requires[i], unmet, unknown))
 	}
 	c.r.rules = append(c.r.rules, rule)
+}
+
+// selection compiles a selector.
+func (c *checker) selection(path string, src *Selector) (s Selection) {
+	s.operations = c.operations(path+".operations", src.Operations)
+	for i, id := range src.Purposes {
+		if c.purposeID(fmt.Sprintf("%s.purposes[%d]", path, i), id) {
+			s.purposes = append(s.purposes, c.r.FullID(id))
+		}
+	}
+	for i, id := range src.Recipients {
+		full := c.r.FullID(id)
+		if id == event.DataSubject {
+			full = id
+		} else if _, ok := c.r.recipients[full]; !ok {
+			c.report(fmt.Sprintf("%s.recipients[%d]", path, i), fmt.Sprintf("there is no recipient %q", id), event.DidYouMean(id, c.recipientIDs()))
+		}
+		s.recipients = append(s.recipients, full)
+	}
+	s.categories = c.expand(path+".categories", src.Categories)
+	if src.When != "" {
+		s.When = c.condition(path+".when", src.When)
+	}
+	return s
 }
 
 func (c *checker) requirement(path string, src *Requirement, unmet, unknown Outcome) CompiledRequirement {

@@ -14,6 +14,10 @@ import (
 // CategoriesFile is the name of the category vocabulary in a directory of registers.
 const CategoriesFile = "categories.yaml"
 
+// NamesDirectory holds the names of what registers declare in further
+// languages, one file a language; they are no part of a register's version.
+const NamesDirectory = "names"
+
 // Errors of [Set.For].
 var (
 	ErrUnknownController = errors.New("no register of this controller")
@@ -57,11 +61,18 @@ func Check(fsys fs.FS) ([]*Register, []Finding, error) {
 	var findings []Finding
 	inForce := make(map[string]string)
 	for _, file := range files {
+		if path.Dir(file) == NamesDirectory {
+			continue
+		}
 		data, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read register %q: %w", file, err)
 		}
-		r, found := Parse(file, data, categories)
+		decisions, err := readDecisions(fsys, path.Dir(file))
+		if err != nil {
+			return nil, nil, err
+		}
+		r, found := Parse(file, data, categories, decisions...)
 		findings = append(findings, found...)
 		if r == nil {
 			continue

@@ -13,11 +13,16 @@ type Source struct {
 	Controller Controller `yaml:"controller"` // who promises
 	Notice     Notice     `yaml:"notice"`     // the text that the promise is made in
 	InForce    InForce    `yaml:"in_force"`
-	// PeriodConvention is how periods are counted; "calendar": by difference of
-	// dates, hours never count.
+	// PeriodConvention is how periods are counted; see elapsed in the conditions.
+	// "calendar": by difference of dates. "tsys": as Estonian civil law counts
+	// (TsÜS §135(1), §136(2), §137(1)): a term starts the day after, and ends with
+	// its last day. Hours never count.
 	PeriodConvention string `yaml:"period_convention"`
 	Lists            Lists  `yaml:"lists"`
 
+	// Clauses are all clauses of the notice, in its order: each is named by an
+	// entry below, or says why it bears on none.
+	Clauses       []Clause       `yaml:"clauses,omitempty"`
 	Definitions   []Definition     `yaml:"definitions,omitempty"`
 	Categories    []CategoryName   `yaml:"categories"`
 	CategoryLists []CategoryList   `yaml:"category_lists,omitempty"`
@@ -39,7 +44,11 @@ type Controller struct {
 	Zone      string `yaml:"zone"`    // IANA time zone in which its calendar runs
 	Contact   string `yaml:"contact,omitempty"`
 	Authority string `yaml:"supervisory_authority,omitempty"`
-	Note      string `yaml:"note,omitempty"`
+	// Processors are those that the notice names as acting for the controller
+	// throughout, such as the company that issues it.
+	Processors []string `yaml:"processors,omitempty"`
+	Clauses    []string `yaml:"clauses,omitempty"` // where the notice says who it is
+	Note       string   `yaml:"note,omitempty"`
 }
 
 // Notice names the text that the register was drawn from. The text itself
@@ -57,8 +66,19 @@ type Notice struct {
 // start of the first day in the controller's zone until a later register of the
 // same controller is in force. No date: whenever the event was.
 type InForce struct {
-	From string `yaml:"from,omitempty"`
-	Note string `yaml:"note,omitempty"`
+	From    string   `yaml:"from,omitempty"`
+	Clauses []string `yaml:"clauses,omitempty"`
+	Note    string   `yaml:"note,omitempty"`
+}
+
+// Clause is one clause of the notice, as this register numbers it.
+type Clause struct {
+	ID     string `yaml:"id"`
+	Line   int    `yaml:"line"`   // of the notice's text, from 1, where it begins
+	Begins string `yaml:"begins"` // its first words, by which it is found in that line
+	Says   string `yaml:"says"`   // what it is about, in our words
+	// NoBearing says why nothing in the register rests on the clause.
+	NoBearing string `yaml:"no_bearing,omitempty"`
 }
 
 // Lists says which lists of the notice are exhaustive: an entry outside a
@@ -127,6 +147,7 @@ type PurposeSource struct {
 	CatchAllTakes   []string `yaml:"catch_all_takes,omitempty"`      // categories that may fit that description: a person must look
 	Companion       string   `yaml:"companion,omitempty"`            // a purpose whose list counts here too
 	Family          string   `yaml:"family,omitempty"`
+	DPV             []string `yaml:"dpv,omitempty"` // purposes of the W3C Data Privacy Vocabulary: "dpv:DirectMarketing"
 	Condition       string   `yaml:"condition,omitempty"`
 	Note            string   `yaml:"note,omitempty"`
 }
@@ -230,6 +251,31 @@ type Right struct {
 	Condition string   `yaml:"condition,omitempty"`
 }
 
+// DecisionFormat is the value of a decision file's first key.
+const DecisionFormat = "decision/v1"
+
+// DecisionSource settles how a rule's review is to be read, where the notice
+// leaves it open: the controller's own dated decision, in a file beside the
+// register, <controller>/decisions/<id>.yaml. It never touches what the notice
+// allows or forbids: only a review becomes an allowance or a violation.
+type DecisionSource struct {
+	Format     string   `yaml:"andmerada"` // DecisionFormat
+	ID         string   `yaml:"id"`        // stands among a verdict's rules: "ELK-D1"
+	Title      string   `yaml:"title"`
+	Controller string   `yaml:"controller"`
+	DecidedOn  string   `yaml:"decided_on"` // the day it was taken
+	DecidedBy  string   `yaml:"decided_by"` // in what capacity: "data protection officer"
+	Settles    []string `yaml:"settles"`    // rules whose review it settles; general ones too
+	Ambiguity  []string `yaml:"ambiguities,omitempty"`
+	Applies    Selector `yaml:"applies,omitempty"` // to which events; as in a rule
+	// From and Until bound the days of the events that it is for, both included.
+	From    string `yaml:"from,omitempty"`
+	Until   string `yaml:"until,omitempty"`
+	Verdict string `yaml:"verdict"` // allowed, violation
+	Because string `yaml:"because"`
+	Note    string `yaml:"note,omitempty"`
+}
+
 // Ambiguity is a place where the notice can be read in more than one way, and
 // how this register reads it.
 type Ambiguity struct {
@@ -253,8 +299,11 @@ type CategorySource struct {
 	Group  string `yaml:"group"`            // identity, contact, …; "class" for classes of data that no list can cover
 	Parent string `yaml:"parent,omitempty"` // a category that takes this one in
 	// SumOfParts: where all its parts are covered, it is covered too.
-	SumOfParts bool   `yaml:"sum_of_parts,omitempty"`
-	Note       string `yaml:"note,omitempty"`
+	SumOfParts bool `yaml:"sum_of_parts,omitempty"`
+	// DPV is its term in the W3C Data Privacy Vocabulary, or in its extension for
+	// personal data: "dpv:Consent", "pd:Name"; "" where there is none.
+	DPV  string `yaml:"dpv,omitempty"`
+	Note string `yaml:"note,omitempty"`
 }
 
 // Bases are the legal bases that a purpose may name (GDPR Art. 6(1)).

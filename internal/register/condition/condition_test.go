@@ -11,7 +11,7 @@ import (
 
 func newEnv(t testing.TB) *Env {
 	t.Helper()
-	env, err := NewEnv(slices.Contains[[]string], map[string][]string{"who": {"name", "phone"}})
+	env, err := NewEnv(Vocabulary{Contains: slices.Contains[[]string], Lists: map[string][]string{"who": {"name", "phone"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,10 +20,17 @@ const MaxLength = 2000
 // Env is the language of the conditions of one register.
 type Env struct{ cel *cel.Env }
 
-// NewEnv makes the language. The containment of categories comes from the
-// vocabulary: contains says whether a list takes in a category; lists are the
-// named lists of the register.
-func NewEnv(contains func(list []string, category string) bool, lists map[string][]string) (*Env, error) {
+// Vocabulary is what the language knows of the register that it is for.
+type Vocabulary struct {
+	Contains func(list []string, category string) bool // whether a list takes in a category
+	Lists    map[string][]string                       // the register's named lists of categories
+	// TsUS: periods are counted as Estonian civil law does (tsiviilseadustiku
+	// üldosa seadus §135(1), §136(2), §137(1)).
+	TsUS bool
+}
+
+// NewEnv makes the language.
+func NewEnv(v Vocabulary) (*Env, error) {
 	opts := []cel.EnvOption{
 		cel.ClearMacros(), // no loops
 		cel.Variable("consent", consentsType),
@@ -37,7 +44,7 @@ func NewEnv(contains func(list []string, category string) bool, lists map[string
 	for _, f := range event.Vocabulary() {
 		opts = append(opts, cel.Variable(f.Name, celType(f.Type)))
 	}
-	env, err := cel.NewEnv(append(opts, functions(contains, lists)...)...)
+	env, err := cel.NewEnv(append(opts, functions(v)...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make the language of conditions: %w", err)
 	}
@@ -151,7 +158,7 @@ func explain(iss *cel.Issues) string {
 	return strings.Join(parts, "; ")
 }
 
-func functions(contains func([]string, string) bool, lists map[string][]string) []cel.EnvOption {
+func functions(v Vocabulary) []cel.EnvOption {
 	ts, str := cel.TimestampType, cel.StringType
 	strs := cel.ListType(str)
 	dateBinary := func(name string, f func(a, b event.Date) bool) cel.EnvOption {
@@ -185,6 +192,14 @@ func functions(contains func([]string, string) bool, lists map[string][]string) 
 			cel.BinaryBinding(func(a, b ref.Val) ref.Val {
 				return dates(a, b, func(x, y event.Date) ref.Val { return types.Int(x.DaysUntil(y)) })
 			}))),
+		cel.Function("elapsed", cel.Overload("elapsed_string_date_date", []*cel.Type{str, dateType, dateType}, cel.BoolType,
+			cel.FunctionBinding(func(a ...ref.Val) ref.Val {
+				p, err := parsePeriod(text(a[0]))
+				if err != nil {
+					return types.NewErr("%s", err.Error())
+				}
+				return dates(a[1], a[2], func(from, on event.Date) ref.Val { return types.Bool(v.elapsed(p, from, on)) })
+			}))),
 		cel.Function("in_eea", cel.Overload("in_eea_string_date", []*cel.Type{str, dateType}, cel.BoolType,
 			cel.BinaryBinding(func(c, d ref.Val) ref.Val {
 				day, ok := d.(opaque[event.Date])
@@ -197,7 +212,7 @@ func functions(contains func([]string, string) bool, lists map[string][]string) 
 			cel.BinaryBinding(func(categories, list ref.Val) ref.Val {
 				l := stringsOf(list)
 				for _, c := range stringsOf(categories) {
-					if !contains(l, c) {
+					if !v.Contains(l, c) {
 						return types.False
 					}
 				}
@@ -205,7 +220,7 @@ func functions(contains func([]string, string) bool, lists map[string][]string) 
 			}))),
 		cel.Function("listed", cel.Overload("listed_string", []*cel.Type{str}, strs,
 			cel.UnaryBinding(func(name ref.Val) ref.Val {
-				return types.DefaultTypeAdapter.NativeToValue(lists[text(name)])
+				return types.DefaultTypeAdapter.NativeToValue(v.Lists[text(name)])
 			}))),
 		member("unclear", factsType, []*cel.Type{str}, func(a []ref.Val) ref.Val {
 			f, ok := event.FieldNamed(text(a[1]))
