@@ -31,6 +31,9 @@ var mayImport = []struct {
 	{"internal/trail", []string{"internal/event", "internal/identity", "internal/register", "internal/verdict"}},
 
 	// What is done with it.
+	{"internal/replay", []string{
+		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
+	}},
 	{"internal/answer", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
 	}},
