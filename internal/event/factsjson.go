@@ -200,11 +200,12 @@ func (r *reader) day(b []byte, loc *time.Location) Value {
 	return Value{}
 }
 
-// parseTime reads an RFC 3339 time, in UTC. Years that no calendar of ours
-// can write again are refused.
+// parseTime reads an RFC 3339 time, in UTC and cut to the millisecond: that much
+// is stored, and an event must be judged again as it was at first. Years that no
+// calendar of ours can write again are refused.
 func parseTime(b []byte) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339, string(b))
-	t = t.UTC()
+	t = t.UTC().Truncate(time.Millisecond)
 	if err != nil || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}, false
 	}
