@@ -257,7 +257,7 @@ func hasError(findings []event.Finding) bool {
 func TestTimesToTheMillisecond(t *testing.T) {
 	t.Parallel()
 	value := `{"specversion":"1.0","id":"1","source":"crm","type":"ee.andmerada.use.v1","time":"2026-03-01T10:00:00.123456789+02:00",
-		"data":{"controller":"acme","purpose":"acme/billing","person":{"scheme":"customer-number","value":"C-1"},
+		"data":{"controller":"acme","purpose":"acme/billing","categories":["name"],"person":{"scheme":"customer-number","value":"C-1"},
 		"statements":{"consent":[{"controller":"acme","purpose":"acme/billing","given_at":"2026-03-01T08:00:00.1239Z"}]}}}`
 	ev, err := event.DecodeKafka(nil, []byte(value))
 	if err != nil {
