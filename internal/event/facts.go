@@ -162,6 +162,9 @@ type List[T any] struct {
 // Get is the value of a scalar fact as stated, without what its absence means.
 func (f *Facts) Get(field Field) Value { return f.values[field] }
 
+// Ref is Get without the copy; what it points at must not be changed.
+func (f *Facts) Ref(field Field) *Value { return &f.values[field] }
+
 // Set states a scalar fact.
 func (f *Facts) Set(field Field, v Value) { f.values[field] = v }
 
