@@ -1,0 +1,314 @@
+package trail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/register"
+)
+
+// ReplayScope says which processing events are read to be judged again.
+type ReplayScope struct {
+	Controllers []string  // all if empty
+	From, To    time.Time // of the events' own time: From included, To not; zero = open
+}
+
+// where selects the first judgement of each event and person in the scope: a
+// place has exactly one, however often it was judged again.
+func (s *ReplayScope) where() string {
+	return `cause = '' AND operation NOT IN ('fact', 'cohort')
+		AND (empty({controllers:Array(String)}) OR has({controllers:Array(String)}, controller))
+		AND time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')`
+}
+
+func (s *ReplayScope) params() map[string]string {
+	q := PersonQuery{From: s.From, To: s.To}
+	p := q.params()
+	delete(p, "persons")
+	delete(p, "controller")
+	p["controllers"] = textArray(s.Controllers)
+	return p
+}
+
+// textArray writes an Array(String) parameter. A backslash is escaped on the
+// way ([parameters]), and of an array, other than of a string, that is undone once.
+func textArray(list []string) string {
+	quote := strings.NewReplacer(`'`, `''`)
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, v := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("'" + quote.Replace(v) + "'")
+	}
+	b.WriteByte(']')
+	return b.String()
+}
+
+// ReplaySpan is a run of offsets, both ends included, with so many rows of a
+// scope. What is stored later is in no span: its offsets are higher.
+type ReplaySpan struct {
+	Topic       string
+	Partition   int32
+	First, Last int64
+	Rows        uint64
+	later       bool // verdicts were given later in its partition
+}
+
+// ReplaySpans cuts what the trail now has of a scope into spans of up to that
+// many offsets, disjoint, to be read side by side.
+func (db *DB) ReplaySpans(ctx context.Context, s ReplayScope, offsets int64) (spans []ReplaySpan, err error) {
+	again := make(map[string]bool)
+	partition := func(topic string, n uint32) string { return topic + "/" + strconv.Itoa(int(n)) }
+	query := func(sql string, params map[string]string, f func(scan func(...any) error) error) error {
+		rows, err := db.conn().Query(ctx, sql, named(params)...)
+		if err != nil {
+			return err
+		}
+		for err == nil && rows.Next() {
+			err = f(rows.Scan)
+		}
+		return errors.Join(err, rows.Close(), rows.Err())
+	}
+	// Before the spans: what is given later than this is not to be missed, but
+	// what is given while they are read is not needed either.
+	err = query("SELECT topic, partition FROM trail WHERE cause != '' GROUP BY topic, partition", nil, func(scan func(...any) error) error {
+		var topic string
+		var n uint32
+		err := scan(&topic, &n)
+		again[partition(topic, n)] = true
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for verdicts given later: %w", err)
+	}
+	params := s.params()
+	params["offsets"] = strconv.FormatInt(max(1, offsets), 10)
+	err = query(`
+		SELECT topic, partition, intDiv(offset, {offsets:UInt64}) AS piece, min(offset), max(offset), count() FROM trail
+		WHERE `+s.where()+` GROUP BY topic, partition, piece ORDER BY topic, partition, piece`, params, func(scan func(...any) error) error {
+		var span ReplaySpan
+		var n uint32
+		var piece, first, last uint64
+		if err := scan(&span.Topic, &n, &piece, &first, &last, &span.Rows); err != nil {
+			return err
+		}
+		span.Partition, span.First, span.Last, span.later = int32(n), int64(first), int64(last), again[partition(span.Topic, n)]
+		spans = append(spans, span)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("see what there is to replay: %w", err)
+	}
+	return spans, nil
+}
+
+// Replay reads the rows of a span that are in the scope: one for each event and
+// person, with the verdict that stands now. The row is valid until f returns,
+// its slices too, and has only what an event is judged by, its source, its
+// place and its verdict: no id, reason, reference or trace.
+func (db *DB) Replay(ctx context.Context, s ReplayScope, span ReplaySpan, f func(*Row) error) error {
+	var later map[rowPlace]laterVerdict
+	var err error
+	if span.later {
+		if later, err = db.laterVerdicts(ctx, span); err != nil {
+			return fmt.Errorf("read the verdicts given later: %w", err)
+		}
+	}
+	c := newReplayColumns()
+	q := db.spanQuery(span, c.results, s.where(), s.params())
+	row := Row{Topic: span.Topic, Partition: span.Partition}
+	q.OnResult = func(ctx context.Context, block proto.Block) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for i := range block.Rows {
+			c.row(i, &row)
+			if v, ok := later[rowPlace{row.Offset, row.PersonIndex}]; ok {
+				row.Verdict, row.Rules, row.Unknown, row.RegisterVersion = v.outcome, v.rules, v.unknown, v.version
+				row.JudgedAt = v.at
+			}
+			if err := f(&row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := db.pool.do(ctx, q); err != nil {
+		return fmt.Errorf("read the trail to replay it: %w", err)
+	}
+	return nil
+}
+
+// spanQuery reads columns of a span's rows by one thread: spans are read side
+// by side.
+func (db *DB) spanQuery(span ReplaySpan, results proto.Results, where string, params map[string]string) ch.Query {
+	names := make([]string, len(results))
+	for i, r := range results {
+		names[i] = "`" + r.Name + "`"
+	}
+	q := ch.Query{
+		Body: "SELECT " + strings.Join(names, ", ") + ` FROM trail
+			WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset BETWEEN {first:UInt64} AND {last:UInt64} AND ` + where,
+		Result: results,
+		Settings: []ch.Setting{
+			ch.SettingInt("max_threads", 1), ch.SettingInt("optimize_use_projections", 0),
+			ch.SettingInt("max_block_size", 16384), ch.SettingInt("preferred_block_size_bytes", 0),
+		},
+	}
+	all := map[string]string{
+		"topic": span.Topic, "partition": strconv.Itoa(int(span.Partition)),
+		"first": strconv.FormatInt(span.First, 10), "last": strconv.FormatInt(span.Last, 10),
+	}
+	for name, value := range params {
+		all[name] = value
+	}
+	q.Parameters = parameters(all)
+	return q
+}
+
+// replayColumns are the columns that Replay reads.
+type replayColumns struct {
+	shared                                        shared
+	source, controller, cohortID                  *words
+	operation, actorKind, verdict                 enum8
+	time, judgedAt                                millis
+	person                                        proto.ColFixedStr16
+	personIndex                                   proto.ColUInt16
+	cohort, duplicate                             proto.ColBool
+	cohortSize, records, offset                   proto.ColUInt64
+	actor                                         *words
+	actorRole, actorOrganisation, actorOnBehalfOf *words
+	purpose, recipient, recipientOrganisation     *words
+	recipientCode, recipientCountry               *words
+	categories                                    *wordLists
+	dataSource, basis, channel                    *words
+	statements                                    proto.ColStr
+	rules, unknown                                *wordLists
+	registerVersion                               *words
+
+	results proto.Results
+}
+
+func newReplayColumns() *replayColumns {
+	c := &replayColumns{shared: make(shared)}
+	add := func(name string, data proto.ColResult) {
+		c.results = append(c.results, proto.ResultColumn{Name: name, Data: data})
+	}
+	for _, w := range []struct {
+		name string
+		col  **words
+	}{
+		{"source", &c.source},
+		{"controller", &c.controller},
+		{"cohort_id", &c.cohortID},
+		{"actor", &c.actor},
+		{"actor_role", &c.actorRole},
+		{"actor_organisation", &c.actorOrganisation},
+		{"actor_on_behalf_of", &c.actorOnBehalfOf},
+		{"purpose", &c.purpose},
+		{"recipient", &c.recipient},
+		{"recipient_organisation", &c.recipientOrganisation},
+		{"recipient_code", &c.recipientCode},
+		{"recipient_country", &c.recipientCountry},
+		{"data_source", &c.dataSource},
+		{"basis", &c.basis},
+		{"channel", &c.channel},
+		{"register_version", &c.registerVersion},
+	} {
+		*w.col = newWords(c.shared)
+		add(w.name, *w.col)
+	}
+	for _, l := range []struct {
+		name string
+		col  **wordLists
+	}{{"categories", &c.categories}, {"rules", &c.rules}, {"unknown", &c.unknown}} {
+		*l.col = newWordLists(c.shared)
+		add(l.name, *l.col)
+	}
+	add("operation", &c.operation)
+	add("time", &c.time)
+	add("person", &c.person)
+	add("person_index", &c.personIndex)
+	add("cohort", &c.cohort)
+	add("cohort_size", &c.cohortSize)
+	add("actor_kind", &c.actorKind)
+	add("records", &c.records)
+	add("statements", &c.statements)
+	add("duplicate", &c.duplicate)
+	add("verdict", &c.verdict)
+	add("judged_at", &c.judgedAt)
+	add("offset", &c.offset)
+	return c
+}
+
+// row puts row i of the block into r.
+func (c *replayColumns) row(i int, r *Row) {
+	r.Source, r.Controller = c.source.at(i), c.controller.at(i)
+	r.Operation, r.Time = event.Operation(c.operation.Row(i)), c.time.at(i)
+	r.Person, r.PersonIndex = c.person[i], c.personIndex[i]
+	r.Cohort, r.CohortID, r.CohortSize = c.cohort[i], c.cohortID.at(i), c.cohortSize[i]
+	r.Actor, r.ActorKind, r.ActorRole = c.actor.at(i), event.ActorKind(c.actorKind.Row(i)), c.actorRole.at(i)
+	r.ActorOrganisation, r.ActorOnBehalfOf = c.actorOrganisation.at(i), c.actorOnBehalfOf.at(i)
+	r.Purpose, r.Recipient, r.RecipientOrganisation = c.purpose.at(i), c.recipient.at(i), c.recipientOrganisation.at(i)
+	r.RecipientCode, r.RecipientCountry = c.recipientCode.at(i), c.recipientCountry.at(i)
+	r.Categories, r.Records, r.DataSource = c.categories.at(i), c.records[i], c.dataSource.at(i)
+	r.Basis, r.Channel = c.basis.at(i), c.channel.at(i)
+	r.Statements = c.shared.text(c.statements.RowBytes(i))
+	r.Duplicate, r.Verdict = c.duplicate[i], register.Outcome(c.verdict.Row(i))
+	r.Rules, r.Unknown, r.RegisterVersion = c.rules.at(i), c.unknown.at(i), c.registerVersion.at(i)
+	r.JudgedAt, r.Offset = c.judgedAt.at(i), int64(c.offset[i])
+}
+
+// rowPlace is a row of a partition; laterVerdict the last verdict on it.
+type rowPlace struct {
+	offset int64
+	index  uint16
+}
+
+type laterVerdict struct {
+	outcome        register.Outcome
+	rules, unknown []string
+	version        string
+	at             time.Time
+}
+
+// laterVerdicts are the last of the verdicts given later on the rows of a span.
+func (db *DB) laterVerdicts(ctx context.Context, span ReplaySpan) (map[rowPlace]laterVerdict, error) {
+	shared := make(shared)
+	rules, unknown, version := newWordLists(shared), newWordLists(shared), newWords(shared)
+	var offset proto.ColUInt64
+	var index proto.ColUInt16
+	var outcome enum8
+	var at millis
+	later := make(map[rowPlace]laterVerdict)
+	q := db.spanQuery(span, proto.Results{
+		{Name: "offset", Data: &offset},
+		{Name: "person_index", Data: &index},
+		{Name: "verdict", Data: &outcome},
+		{Name: "rules", Data: rules},
+		{Name: "unknown", Data: unknown},
+		{Name: "register_version", Data: version},
+		{Name: "judged_at", Data: &at},
+	}, "cause != ''", nil)
+	q.OnResult = func(_ context.Context, block proto.Block) error {
+		for i := range block.Rows {
+			p := rowPlace{int64(offset[i]), index[i]}
+			if known, ok := later[p]; ok && known.at.After(at.at(i)) {
+				continue
+			}
+			later[p] = laterVerdict{register.Outcome(outcome.Row(i)), append([]string(nil), rules.at(i)...), append([]string(nil), unknown.at(i)...), version.at(i), at.at(i)}
+		}
+		return nil
+	}
+	return later, db.pool.do(ctx, q)
+}
