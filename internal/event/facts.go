@@ -1,6 +1,8 @@
 package event
 
 import (
+	"iter"
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -142,6 +144,7 @@ func DayValue(d Date) Value { return Value{State: Known, Day: d} }
 // contract and the act itself. The zero value knows nothing.
 type Facts struct {
 	values [fieldCount]Value
+	stated uint64 // a bit for each of values that is not absent, so that few are looked at
 
 	// The lists. A list that is not Known is absent: whether there are any
 	// entries is not known (but an absent list of requests means that there are
@@ -165,27 +168,59 @@ func (f *Facts) Get(field Field) Value { return f.values[field] }
 // Ref is Get without the copy; what it points at must not be changed.
 func (f *Facts) Ref(field Field) *Value { return &f.values[field] }
 
-// Set states a scalar fact.
-func (f *Facts) Set(field Field, v Value) { f.values[field] = v }
+// Set states a scalar fact; an absent value takes back what was stated.
+func (f *Facts) Set(field Field, v Value) {
+	f.values[field] = v
+	if v.State == Absent {
+		f.stated &^= 1 << field
+	} else {
+		f.stated |= 1 << field
+	}
+}
+
+// A bit for each field must fit.
+const _ = uint(64 - fieldCount)
+
+// Stated gives the scalar facts of which anything is stated, in the order of
+// their numbers.
+func (f *Facts) Stated() iter.Seq[Field] {
+	return func(yield func(Field) bool) {
+		for rest := f.stated; rest != 0; rest &= rest - 1 {
+			if !yield(Field(bits.TrailingZeros64(rest))) {
+				return
+			}
+		}
+	}
+}
+
+// Reset forgets everything but the room that its lists have, for use again.
+// It is for who has made the lists: they are overwritten.
+func (f *Facts) Reset() {
+	for rest := f.stated; rest != 0; rest &= rest - 1 {
+		f.values[bits.TrailingZeros64(rest)] = Value{}
+	}
+	f.stated = 0
+	f.Consents.reset()
+	f.Objections.reset()
+	f.OptOuts.reset()
+	f.Requests.reset()
+}
+
+func (l *List[T]) reset() { l.Known, l.Entries = false, l.Entries[:0] }
 
 // IsZero says that nothing is stated at all.
 func (f *Facts) IsZero() bool {
-	for i := range f.values {
-		if f.values[i].State != Absent {
-			return false
-		}
-	}
-	return !f.Consents.Known && !f.Objections.Known && !f.OptOuts.Known && !f.Requests.Known
+	return f.stated == 0 && !f.Consents.Known && !f.Objections.Known && !f.OptOuts.Known && !f.Requests.Known
 }
 
 // Overlay puts what is stated in over on top of f: its scalars replace those
 // of f, its lists are added to those of f.
 func (f *Facts) Overlay(over *Facts) {
-	for i := range over.values {
-		if over.values[i].State != Absent {
-			f.values[i] = over.values[i]
-		}
+	for rest := over.stated; rest != 0; rest &= rest - 1 {
+		i := bits.TrailingZeros64(rest)
+		f.values[i] = over.values[i]
 	}
+	f.stated |= over.stated
 	overlay(&f.Consents, over.Consents)
 	overlay(&f.Objections, over.Objections)
 	overlay(&f.OptOuts, over.OptOuts)

@@ -3,9 +3,12 @@ package event_test
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/andmerada/andmerada/internal/event"
 )
@@ -150,4 +153,38 @@ func TestStatementsTakeTheController(t *testing.T) {
 	if got := ev.Statements.Consents.Entries; len(got) != 2 || got[0].Controller != "elektrum" || got[1].Controller != "netpro" {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// TestFactsUsedAgain holds that facts that are reset are as new ones, whatever
+// was in them, and that their lists are made in the room of the old.
+func TestFactsUsedAgain(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var used event.Facts
+		first := genFacts().Draw(t, "first")
+		used.Overlay(&first)
+		room := cap(used.Requests.Entries)
+		used.Reset()
+		if !used.IsZero() || string(used.AppendJSON(nil)) != `{}` || cap(used.Requests.Entries) != room {
+			t.Fatalf("reset, but %s, room for %d of %d", used.AppendJSON(nil), cap(used.Requests.Entries), room)
+		}
+		second := genFacts().Draw(t, "second")
+		used.Overlay(&second)
+		if got, want := string(used.AppendJSON(nil)), string(second.AppendJSON(nil)); got != want {
+			t.Fatalf("used again: %s, want %s", got, want)
+		}
+		var stated []event.Field
+		for field := range used.Stated() {
+			stated = append(stated, field)
+			used.Set(field, event.Value{})
+		}
+		for _, info := range event.Vocabulary() {
+			if slices.Contains(stated, info.Field) != (second.Get(info.Field).State != event.Absent) {
+				t.Fatalf("%s: stated or not? %v", info.Name, stated)
+			}
+		}
+		for range used.Stated() {
+			t.Fatalf("taken back, and yet %s", used.AppendJSON(nil))
+		}
+	})
 }

@@ -36,7 +36,7 @@ func (f *Facts) states(top *topFact) bool {
 		return f.Requests.Known
 	}
 	for _, field := range top.fields {
-		if f.values[field].State != Absent {
+		if f.stated&(1<<field) != 0 {
 			return true
 		}
 	}

@@ -88,12 +88,12 @@ func (r *reader) factValue(f *Facts, top *topFact, o factsOptions) {
 		readList(r, &f.Requests, func(e *Request) { r.request(e, o) })
 	default:
 		if !top.record {
-			f.values[top.fields[0]] = r.scalar(top.fields[0], o.loc)
+			f.Set(top.fields[0], r.scalar(top.fields[0], o.loc))
 			return
 		}
 		if r.saidUnknown() {
 			for _, field := range top.fields {
-				f.values[field] = Value{State: Unknown}
+				f.Set(field, Value{State: Unknown})
 			}
 			return
 		}
@@ -101,7 +101,7 @@ func (r *reader) factValue(f *Facts, top *topFact, o factsOptions) {
 			i := slices.Index(top.members, string(name))
 			switch {
 			case i >= 0:
-				f.values[top.fields[i]] = r.scalar(top.fields[i], o.loc)
+				f.Set(top.fields[i], r.scalar(top.fields[i], o.loc))
 			case string(name) == "note":
 				r.raw()
 			default:
