@@ -1,8 +1,9 @@
 package facts
 
 import (
+	"math/bits"
+	"slices"
 	"time"
-	"unique"
 
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/identity"
@@ -20,98 +21,223 @@ import (
 // is a withdrawal without its consent: it ends each open consent to the
 // purpose. Entries say their own times, so that a withdrawal after t may be
 // among them.
-func (s *Store) AsOf(controller string, p identity.Pseudonym, actor, recipient string, t time.Time) event.Facts {
-	return s.asOf(controller, p, actor, recipient, t, nil)
+func (s *Store) AsOf(controller string, p identity.Pseudonym, actor, recipient string, t time.Time) (f event.Facts) {
+	r := s.readers.Get().(*Reader)
+	defer s.readers.Put(r)
+	r.AsOf(&f, controller, p, actor, recipient, t)
+	return f
 }
 
 // AsSeen is AsOf for the event at a place in Kafka: what its own partition says
 // only after it is left out, so that judging a range of a partition again finds
 // what it found the first time.
-func (s *Store) AsSeen(at Order, controller string, p identity.Pseudonym, actor, recipient string, t time.Time) event.Facts {
-	o := newOrder(at)
-	return s.asOf(controller, p, actor, recipient, t, &o)
-}
-
-func (s *Store) asOf(controller string, p identity.Pseudonym, actor, recipient string, t time.Time, before *order) (f event.Facts) {
-	if s.facts.Load() == 0 {
-		return f
-	}
-	who := unique.Make(controller)
-	g := gather{actor: actor, recipient: recipient, t: t, millis: t.UnixMilli(), before: before}
-	if actor != "" {
-		g.add(s.known(subject{controller: who, name: actorName(actor)}))
-	}
-	if recipient != "" {
-		g.add(s.known(subject{controller: who, name: recipientName(recipient)}))
-	}
-	if !p.IsZero() {
-		if linked := s.linked(who, p); linked != nil {
-			for _, m := range linked {
-				g.add(s.known(subject{controller: who, person: m}))
-			}
-		} else {
-			g.add(s.known(subject{controller: who, person: p}))
-		}
-	}
-	g.into(&f)
+func (s *Store) AsSeen(at Order, controller string, p identity.Pseudonym, actor, recipient string, t time.Time) (f event.Facts) {
+	r := s.readers.Get().(*Reader)
+	defer s.readers.Put(r)
+	r.AsSeen(&f, at, controller, p, actor, recipient, t)
 	return f
 }
 
-// gather collects facts about several subjects for one moment.
-type gather struct {
-	actor, recipient string
-	t                time.Time
-	millis           int64
-	before           *order
+// AsKnown is AsOf by what Kafka had recorded until known, that moment included:
+// what one could have said of t then. The zero time leaves nothing out.
+func (s *Store) AsKnown(known time.Time, controller string, p identity.Pseudonym, actor, recipient string, t time.Time) (f event.Facts) {
+	r := s.readers.Get().(*Reader)
+	defer s.readers.Put(r)
+	r.AsKnown(&f, known, controller, p, actor, recipient, t)
+	return f
+}
 
-	any        bool
-	latest     [kindCount]*entry // of each scalar fact and record, valid at t
+// Linked lists the pseudonyms of the person that p stands for, p among them.
+func (s *Store) Linked(controller string, p identity.Pseudonym) []identity.Pseudonym {
+	r := s.readers.Get().(*Reader)
+	defer s.readers.Put(r)
+	r.begin(controller, "", "", time.Time{})
+	r.person(p)
+	return slices.Clone(r.persons)
+}
+
+// Reader recalls facts into memory that is used again and again: once it has
+// seen what is usual, it allocates nothing. It is for one goroutine at a time;
+// many may read one store at the same time.
+//
+// Its methods are those of [Store], but that they overwrite facts of the
+// caller, the entries of its lists included. Nothing else may hold these.
+type Reader struct {
+	store *Store
+
+	controller, actor, recipient string
+	t                            time.Time
+	millis                       int64
+	before                       Order // what its partition says from there on is left out; no topic = nothing is
+	known                        int64 // what was recorded after is left out,
+	all                          bool  // unless all that is known counts
+
+	persons []identity.Pseudonym        // of the person, those not looked at yet last
+	seen    map[identity.Pseudonym]bool // persons, where they are many
+
+	have       uint64              // kinds that latest has
+	latest     [kindCount]standing // of each scalar fact and record, valid at t
 	consents   list[event.Consent]
 	objections list[event.Objection]
 	optOuts    list[event.OptOut]
 	requests   list[event.Request]
+
+	withdrawals []statement[event.Consent]
 }
 
-func (g *gather) add(entries []entry) {
-	for i := range entries {
-		e := &entries[i]
-		switch {
-		case e.actor != "" && e.actor != g.actor || e.recipient != "" && e.recipient != g.recipient:
-			continue
-		case g.before != nil && e.order.topic == g.before.topic && e.order.partition == g.before.partition && e.order.offset >= g.before.offset:
-			continue
+// standing is the latest fact of a kind, and where its value is.
+type standing struct {
+	record
+	value cursor
+}
+
+// Reader makes a reader of the store.
+func (s *Store) Reader() *Reader { return &Reader{store: s} }
+
+// AsOf is [Store.AsOf] into f.
+func (r *Reader) AsOf(f *event.Facts, controller string, p identity.Pseudonym, actor, recipient string, t time.Time) {
+	r.begin(controller, actor, recipient, t)
+	r.into(f, p)
+}
+
+// AsSeen is [Store.AsSeen] into f.
+func (r *Reader) AsSeen(f *event.Facts, at Order, controller string, p identity.Pseudonym, actor, recipient string, t time.Time) {
+	r.begin(controller, actor, recipient, t)
+	r.before = at
+	r.into(f, p)
+}
+
+// AsKnown is [Store.AsKnown] into f.
+func (r *Reader) AsKnown(f *event.Facts, known time.Time, controller string, p identity.Pseudonym, actor, recipient string, t time.Time) {
+	r.begin(controller, actor, recipient, t)
+	if !known.IsZero() {
+		r.known, r.all = known.UnixMilli(), false
+	}
+	r.into(f, p)
+}
+
+func (r *Reader) begin(controller, actor, recipient string, t time.Time) {
+	r.controller, r.actor, r.recipient, r.t, r.millis = controller, actor, recipient, t, t.UnixMilli()
+	r.before, r.all, r.have = Order{}, true, 0
+	r.persons = r.persons[:0]
+	r.consents.reset()
+	r.objections.reset()
+	r.optOuts.reset()
+	r.requests.reset()
+}
+
+// into gathers the facts and states them.
+func (r *Reader) into(f *event.Facts, p identity.Pseudonym) {
+	f.Reset()
+	if r.actor != "" {
+		r.gather(&subject{sort: anActor, controller: r.controller, name: r.actor})
+	}
+	if r.recipient != "" {
+		r.gather(&subject{sort: aRecipient, controller: r.controller, name: r.recipient})
+	}
+	if !p.IsZero() {
+		r.person(p)
+	}
+	for rest := r.have; rest != 0; rest &= rest - 1 {
+		l := &r.latest[bits.TrailingZeros64(rest)]
+		v := reader{cursor: l.value, names: &r.store.names, controller: r.controller, from: l.from}
+		for range v.uvarint() / 8 {
+			f.Set(v.scalar())
 		}
-		g.any = true
-		switch value := e.value.(type) {
-		case []event.Consent:
-			g.consents.add(e, value, g.millis)
-		case []event.Objection:
-			g.objections.add(e, value, g.millis)
-		case []event.OptOut:
-			g.optOuts.add(e, value, g.millis)
-		case []event.Request:
-			g.requests.add(e, value, g.millis)
-		default:
-			if e.from <= g.millis && (g.latest[e.kind] == nil || compareEntries(g.latest[e.kind], e) < 0) {
-				g.latest[e.kind] = e
-			}
-		}
+	}
+	r.consentsInto(&f.Consents)
+	listInto(r, &f.Objections, &r.objections, objectionKey, func(o *event.Objection) { o.Outcome = "" })
+	listInto(r, &f.OptOuts, &r.optOuts, optOutKey, func(*event.OptOut) {})
+	listInto(r, &f.Requests, &r.requests, requestKey, func(q *event.Request) { q.Handled = event.Value{State: event.Unknown} })
+}
+
+// person gathers what is known of a person under all its pseudonyms.
+func (r *Reader) person(p identity.Pseudonym) {
+	r.persons = append(r.persons, p)
+	for i := 0; i < len(r.persons); i++ {
+		r.gather(&subject{controller: r.controller, person: r.persons[i]})
+	}
+	if len(r.seen) > 0 {
+		r.seen = nil
 	}
 }
 
-func (g *gather) into(f *event.Facts) {
-	if !g.any {
+// also notes another pseudonym of the person.
+func (r *Reader) also(p identity.Pseudonym) {
+	const few = 32
+	switch {
+	case len(r.persons) < few:
+		if slices.Contains(r.persons, p) {
+			return
+		}
+	case len(r.seen) == 0:
+		r.seen = make(map[identity.Pseudonym]bool)
+		for _, known := range r.persons {
+			r.seen[known] = true
+		}
+		fallthrough
+	default:
+		if r.seen[p] {
+			return
+		}
+		r.seen[p] = true
+	}
+	r.persons = append(r.persons, p)
+}
+
+// gather takes the facts about one subject.
+func (r *Reader) gather(who *subject) {
+	s := r.store
+	data, newest := s.find(who)
+	if newest == 0 {
 		return
 	}
-	for _, e := range g.latest {
-		if e != nil {
-			for _, s := range e.value.([]scalar) {
-				f.Set(s.field, s.value)
+	for c := chainAt(data, newest); c.next(); {
+		fact, value := c.record()
+		if !r.all && fact.recorded > r.known || r.before.Topic != "" && fact.offset >= r.before.Offset && r.inItsPartition(fact.place) {
+			continue
+		}
+		if fact.kind == identityKind {
+			r.also(value.pseudonym())
+			continue
+		}
+		if fact.actor != 0 && s.names.text(fact.actor) != r.actor || fact.recipient != 0 && s.names.text(fact.recipient) != r.recipient {
+			continue
+		}
+		v := reader{cursor: value, names: &s.names, controller: r.controller, from: fact.from}
+		form := v.uvarint()
+		switch n := int(form / 8); form % 8 {
+		case ofScalars:
+			if fact.from > r.millis {
+				continue
+			}
+			l := &r.latest[fact.kind]
+			if r.have&(1<<fact.kind) == 0 || compare(s, &l.record, &fact) < 0 {
+				r.have |= 1 << fact.kind
+				*l = standing{fact, value}
+			}
+		case ofConsents:
+			for st := range r.consents.add(r, &fact, n) {
+				v.consent(st)
+			}
+		case ofObjections:
+			for o := range r.objections.add(r, &fact, n) {
+				o.Outcome = v.opt(v.entry(&o.Controller, &o.Purpose, &o.MadeAt) & 1)
+			}
+		case ofOptOuts:
+			for o := range r.optOuts.add(r, &fact, n) {
+				o.MadeBy = v.opt(v.entry(&o.Controller, &o.Scope, &o.MadeAt) & 1)
+			}
+		case ofRequests:
+			for q := range r.requests.add(r, &fact, n) {
+				q.Handled = yesNoOf(v.entry(&q.Controller, &q.Type, &q.MadeAt))
 			}
 		}
 	}
-	f.Consents = g.consentsAt()
-	f.Objections = g.objections.at(g.t, objectionKey, func(o *event.Objection) { o.Outcome = "" })
-	f.OptOuts = g.optOuts.at(g.t, optOutKey, func(*event.OptOut) {})
-	f.Requests = g.requests.at(g.t, requestKey, func(r *event.Request) { r.Handled = event.Value{State: event.Unknown} })
+}
+
+// inItsPartition says whether the place is in the partition of r.before.
+func (r *Reader) inItsPartition(id uint32) bool {
+	p := r.store.places.place(id)
+	return p.partition == r.before.Partition && p.topic == r.before.Topic
 }

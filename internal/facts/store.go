@@ -1,14 +1,11 @@
 package facts
 
 import (
-	"cmp"
 	"hash/maphash"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unique"
 
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/identity"
@@ -23,94 +20,74 @@ type Order struct {
 	Offset    int64
 }
 
-// Store keeps facts. It is safe for concurrent use. Times count to the
-// millisecond, as they do in the trail that the store is rebuilt from.
+// Store keeps facts. It is safe for concurrent use: readers take no lock, and
+// writers only that of their partition and of the shard they write to. Times
+// count to the millisecond, as they do in the trail that the store is rebuilt
+// from.
 type Store struct {
-	shards [64]shard
-	seed   maphash.Seed
-	facts  atomic.Int64
-
-	linking sync.RWMutex
-	links   map[subject]*group
+	seed    maphash.Seed
+	shards  [256]shard
+	names   dictionary
+	places  places
+	facts   atomic.Int64
+	links   atomic.Int64
+	readers sync.Pool
 }
 
-// shard holds the facts of a share of the subjects.
-type shard struct {
-	mu       sync.RWMutex
-	subjects map[subject][]entry // append-only, so that readers need no lock to walk it
+// New is an empty store.
+func New() *Store {
+	s := &Store{seed: maphash.MakeSeed()}
+	s.names.ids = map[string]uint32{"": 0}
+	s.names.texts.Store(&[]string{""})
+	s.places.ids = make(map[placeKey]uint32)
+	s.places.all.Store(&[]*place{})
+	s.readers.New = func() any { return s.Reader() }
+	return s
 }
 
 // subject is whom facts are about: a person, or by name an employee or a
 // recipient. Facts of two controllers never meet.
 type subject struct {
-	controller unique.Handle[string]
+	sort       sort
+	controller string
 	person     identity.Pseudonym
-	name       string // "a" + actor, "r" + recipient
+	name       string
 }
 
-// group is the pseudonyms of one person.
-type group struct{ members []identity.Pseudonym }
+// sort says what a subject is; the numbers are in memory only.
+type sort uint8
 
-// entry is one fact, as it was learnt.
-type entry struct {
-	from             int64 // since when it is true, Unix milliseconds
-	order            order
-	kind             kind
-	actor, recipient string // it holds only together with this employee, this recipient; "" = with any
-	value            any    // []scalar, []event.Consent, []event.Objection, []event.OptOut, []event.Request
-}
+const (
+	aPerson sort = iota
+	anActor
+	aRecipient
+)
 
-// scalar is one scalar fact of a record.
-type scalar struct {
-	field event.Field
-	value event.Value
-}
-
-// order is Order, compact.
-type order struct {
-	recorded  int64
-	offset    int64
-	topic     unique.Handle[string]
-	partition int32
-}
-
-func newOrder(o Order) order {
-	return order{recorded: o.Recorded.UnixMilli(), offset: o.Offset, topic: unique.Make(o.Topic), partition: o.Partition}
-}
-
-func (o order) same(p order) bool {
-	return o.offset == p.offset && o.partition == p.partition && o.topic == p.topic
-}
-
-// compareEntries orders facts by since when they are true, then by when they
-// were recorded, then by their place.
-func compareEntries(a, b *entry) int {
-	return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.order.recorded, b.order.recorded),
-		strings.Compare(a.order.topic.Value(), b.order.topic.Value()),
-		cmp.Compare(a.order.partition, b.order.partition), cmp.Compare(a.order.offset, b.order.offset))
-}
-
-// kind numbers the names that a fact can have.
-type kind uint8
-
-var kinds = func() map[string]kind {
-	m := make(map[string]kind)
-	for i, name := range event.FactNames() {
-		m[name] = kind(i)
+// hash spreads subjects over shards and tables. It is keyed: a source may
+// choose pseudonyms and names.
+func (s *Store) hash(who *subject) uint64 {
+	var b [8 + len(who.person)]byte
+	h := maphash.String(s.seed, who.controller)
+	if who.sort == aPerson {
+		copy(b[8:], who.person[:])
+	} else {
+		n := maphash.String(s.seed, who.name)
+		for i := range 8 {
+			b[8+i] = byte(n >> (8 * i))
+		}
 	}
-	return m
-}()
-
-// kindCount is an upper bound of the kinds.
-const kindCount = 64
-
-// New is an empty store.
-func New() *Store {
-	s := &Store{seed: maphash.MakeSeed(), links: make(map[subject]*group)}
-	for i := range s.shards {
-		s.shards[i].subjects = make(map[subject][]entry)
+	h += uint64(who.sort)
+	for i := range 8 {
+		b[i] = byte(h >> (8 * i))
 	}
-	return s
+	return maphash.Bytes(s.seed, b[:])
+}
+
+// find is the chain of a subject's records: where the newest begins, and the
+// memory it lies in. 0 = nothing is known of it.
+func (s *Store) find(who *subject) (data []byte, newest uint32) {
+	h := s.hash(who)
+	return s.shards[h>>56].find(s, uint32(h), who)
 }
 
 // Learn takes a fact in. What a fact about an employee, a processor or a
@@ -119,140 +96,110 @@ func New() *Store {
 // employee or recipient. An identity fact makes the persons one. Learning the
 // same place in Kafka again changes nothing.
 func (s *Store) Learn(controller string, persons []identity.Pseudonym, fact *event.Fact, at Order) {
-	who := unique.Make(controller)
-	if fact.Name == event.IdentityFact {
-		s.link(who, persons)
-		return
-	}
 	k, ok := kinds[fact.Name]
 	if !ok {
 		return
 	}
-	e := entry{from: fact.ValidFrom.UnixMilli(), order: newOrder(at), kind: k, value: valueOf(&fact.Value)}
+	p, id := s.places.at(at)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := learning{store: s, at: p, fresh: at.Offset >= p.next}
+	p.next = max(p.next, at.Offset+1)
+
+	r := record{kind: k, from: fact.ValidFrom.UnixMilli(), recorded: at.Recorded.UnixMilli(), place: id, offset: at.Offset}
+	if k == identityKind {
+		l.link(controller, persons, &r)
+		return
+	}
 	switch {
 	case fact.Name == "employee" && fact.AboutActor != "":
-		s.learn(subject{controller: who, name: actorName(fact.AboutActor)}, e)
+		l.add(&subject{sort: anActor, controller: controller, name: fact.AboutActor}, &r, &fact.Value)
 	case (fact.Name == "processor" || fact.Name == "recipient_info") && fact.AboutOrg != "":
-		s.learn(subject{controller: who, name: recipientName(fact.AboutOrg)}, e)
+		l.add(&subject{sort: aRecipient, controller: controller, name: fact.AboutOrg}, &r, &fact.Value)
 	case len(persons) > 0:
-		e.actor, e.recipient = fact.AboutActor, fact.AboutOrg
-		for _, p := range persons {
-			s.learn(subject{controller: who, person: p}, e)
+		r.actor, r.recipient = s.names.id(fact.AboutActor), s.names.id(fact.AboutOrg)
+		for i, who := range persons {
+			if !slices.Contains(persons[:i], who) {
+				l.add(&subject{controller: controller, person: who}, &r, &fact.Value)
+			}
 		}
 	case fact.AboutOrg != "":
-		e.actor = fact.AboutActor
-		s.learn(subject{controller: who, name: recipientName(fact.AboutOrg)}, e)
+		r.actor = s.names.id(fact.AboutActor)
+		l.add(&subject{sort: aRecipient, controller: controller, name: fact.AboutOrg}, &r, &fact.Value)
 	case fact.AboutActor != "":
-		s.learn(subject{controller: who, name: actorName(fact.AboutActor)}, e)
+		l.add(&subject{sort: anActor, controller: controller, name: fact.AboutActor}, &r, &fact.Value)
 	}
 }
 
-func actorName(id string) string     { return "a" + id }
-func recipientName(id string) string { return "r" + id }
+// learning is one fact being learnt.
+type learning struct {
+	store *Store
+	at    *place
+	fresh bool // nothing was learnt from this offset on: it cannot be there yet
+	body  []byte
+	room  [128]byte
+}
 
-// valueOf takes out what a fact states.
-func valueOf(f *event.Facts) any {
-	switch {
-	case f.Consents.Known:
-		return f.Consents.Entries
-	case f.Objections.Known:
-		return f.Objections.Entries
-	case f.OptOuts.Known:
-		return f.OptOuts.Entries
-	case f.Requests.Known:
-		return f.Requests.Entries
+func (l *learning) add(who *subject, r *record, value *event.Facts) {
+	if l.body == nil {
+		l.body = r.append(l.room[:0], l.store, who.controller, value)
 	}
-	var scalars []scalar
-	for i := range fields {
-		if v := f.Get(fields[i]); v.State != event.Absent {
-			scalars = append(scalars, scalar{fields[i], v})
+	if l.put(who, r, identity.Pseudonym{}) {
+		l.store.facts.Add(1)
+	}
+}
+
+// link makes persons one: the first with each of the others, noted with both.
+func (l *learning) link(controller string, persons []identity.Pseudonym, r *record) {
+	for i, who := range persons {
+		if i == 0 || slices.Contains(persons[:i], who) {
+			continue
+		}
+		for _, pair := range [2][2]identity.Pseudonym{{persons[0], who}, {who, persons[0]}} {
+			l.body = append(r.append(l.room[:0], l.store, controller, nil), pair[1][:]...)
+			if l.put(&subject{controller: controller, person: pair[0]}, r, pair[1]) {
+				l.store.links.Add(1)
+			}
 		}
 	}
-	return slices.Clip(scalars)
 }
 
-var fields = func() []event.Field {
-	var all []event.Field
-	for _, info := range event.Vocabulary() {
-		all = append(all, info.Field)
-	}
-	return all
-}()
-
-func (s *Store) shard(who subject) *shard {
-	return &s.shards[maphash.Comparable(s.seed, who)%uint64(len(s.shards))]
-}
-
-func (s *Store) learn(who subject, e entry) {
-	sh := s.shard(who)
+// put writes the record unless it is there.
+func (l *learning) put(who *subject, r *record, other identity.Pseudonym) bool {
+	h := l.store.hash(who)
+	sh := &l.store.shards[h>>56]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	known := sh.subjects[who]
-	for i := range known {
-		if known[i].order.same(e.order) {
-			return
-		}
+	data, newest := sh.find(l.store, uint32(h), who)
+	if newest != 0 && !l.fresh && has(data, newest, r, other) {
+		return false
 	}
-	sh.subjects[who] = append(known, e)
-	s.facts.Add(1)
-}
-
-// known is what is remembered of a subject. The slice is not changed by later
-// learning.
-func (s *Store) known(who subject) []entry {
-	sh := s.shard(who)
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	return sh.subjects[who]
-}
-
-// link makes persons one, with all that each was linked to before.
-func (s *Store) link(controller unique.Handle[string], persons []identity.Pseudonym) {
-	s.linking.Lock()
-	defer s.linking.Unlock()
-	var whole *group
-	for _, p := range persons {
-		at := subject{controller: controller, person: p}
-		g := s.links[at]
-		switch g {
-		case nil:
-			g = &group{members: []identity.Pseudonym{p}}
-			s.links[at] = g
-		case whole:
-			continue
-		}
-		if whole == nil {
-			whole = g
-			continue
-		}
-		if len(g.members) > len(whole.members) { // the smaller moves: n log n in all
-			whole, g = g, whole
-		}
-		for _, m := range g.members {
-			s.links[subject{controller: controller, person: m}] = whole
-		}
-		// A new slice: Linked hands the old one out.
-		whole.members = append(slices.Clip(whole.members), g.members...)
-	}
-}
-
-// Linked lists the pseudonyms of the person that p stands for, p among them.
-// The caller must not change the list.
-func (s *Store) Linked(controller string, p identity.Pseudonym) []identity.Pseudonym {
-	if g := s.linked(unique.Make(controller), p); g != nil {
-		return g
-	}
-	return []identity.Pseudonym{p}
-}
-
-func (s *Store) linked(controller unique.Handle[string], p identity.Pseudonym) []identity.Pseudonym {
-	s.linking.RLock()
-	defer s.linking.RUnlock()
-	if g := s.links[subject{controller: controller, person: p}]; g != nil {
-		return g.members
-	}
-	return nil
+	sh.put(l.store, uint32(h), who, newest, r.kind, l.body)
+	return true
 }
 
 // Len is how many facts are remembered, one a subject.
 func (s *Store) Len() int { return int(s.facts.Load()) }
+
+// Size is what a store holds.
+type Size struct {
+	Facts    int   // one a subject
+	Links    int   // of one pseudonym to another, both ways
+	Subjects int   // persons' pseudonyms, employees and recipients
+	Bytes    int64 // of memory, but for that of names, which are few
+}
+
+// Size counts what the store holds.
+func (s *Store) Size() Size {
+	size := Size{Facts: int(s.facts.Load()), Links: int(s.links.Load())}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		size.Subjects += sh.subjects
+		if t := sh.table.Load(); t != nil {
+			size.Bytes += 8*int64(len(*t)) + int64(cap(*sh.data.Load()))
+		}
+		sh.mu.Unlock()
+	}
+	return size
+}
