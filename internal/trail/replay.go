@@ -17,6 +17,7 @@ import (
 
 // ReplayScope says which processing events are read to be judged again.
 type ReplayScope struct {
+	Topic       string    // all if empty
 	Controllers []string  // all if empty
 	From, To    time.Time // of the events' own time: From included, To not; zero = open
 }
@@ -92,10 +93,11 @@ func (db *DB) ReplaySpans(ctx context.Context, s ReplayScope, offsets int64) (sp
 		return nil, fmt.Errorf("look for verdicts given later: %w", err)
 	}
 	params := s.params()
+	params["topic"] = s.Topic
 	params["offsets"] = strconv.FormatInt(max(1, offsets), 10)
 	err = query(`
 		SELECT topic, partition, intDiv(offset, {offsets:UInt64}) AS piece, min(offset), max(offset), count() FROM trail
-		WHERE `+s.where()+` GROUP BY topic, partition, piece ORDER BY topic, partition, piece`, params, func(scan func(...any) error) error {
+		WHERE ({topic:String} = '' OR topic = {topic:String}) AND `+s.where()+` GROUP BY topic, partition, piece ORDER BY topic, partition, piece`, params, func(scan func(...any) error) error {
 		var span ReplaySpan
 		var n uint32
 		var piece, first, last uint64

@@ -107,6 +107,11 @@ func TestReplay(t *testing.T) {
 			t.Errorf("%+v: %d rows, want %d of %d", s, len(got), len(wanted), len(want))
 		}
 	}
+	for topic, n := range map[string]int{"andmerada.events": 7, "another": 0} {
+		if spans, err := db.ReplaySpans(t.Context(), ReplayScope{Topic: topic}, 1000); err != nil || len(spans) != n {
+			t.Errorf("%s: %d spans, %v", topic, len(spans), err)
+		}
+	}
 	stop := errors.New("enough")
 	if err := db.Replay(t.Context(), ReplayScope{}, spans[0], func(*Row) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("stopped: %v", err)
