@@ -10,6 +10,65 @@ import (
 type Vocabulary struct {
 	byID     map[string]*CategorySource
 	children map[string][]string
+	index    map[string]int // the category's number, from 0
+	order    []string       // by number
+}
+
+// maxCategories bounds the vocabulary, so that a set of categories is a value
+// of a few words.
+const maxCategories = 256
+
+type categoryWords [maxCategories / 64]uint64
+
+func (w *categoryWords) without(v categoryWords) bool {
+	for i := range w {
+		if w[i]&^v[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// CategorySet is a set of categories of the vocabulary.
+type CategorySet struct {
+	words   categoryWords
+	unknown bool // something that is not in the vocabulary was put in as well
+}
+
+// Meets says whether the sets have a category in common.
+func (s *CategorySet) Meets(other *CategorySet) bool {
+	for i := range s.words {
+		if s.words[i]&other.words[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *CategorySet) has(i int) bool { return s.words[i/64]&(1<<(i%64)) != 0 }
+func (s *CategorySet) add(i int)      { s.words[i/64] |= 1 << (i % 64) }
+
+// SetOf is the set of these categories, and of no other: a whole does not bring
+// its parts.
+func (v *Vocabulary) SetOf(categories []string) (s CategorySet) {
+	for _, c := range categories {
+		if i, ok := v.index[c]; ok {
+			s.add(i)
+		} else {
+			s.unknown = true
+		}
+	}
+	return s
+}
+
+// taken is the set of all categories that a list takes in by that test.
+func (v *Vocabulary) taken(list []string, takes func(list []string, category string) bool) (s CategorySet) {
+	for i, c := range v.order {
+		if takes(list, c) {
+			s.add(i)
+		}
+	}
+	return s
 }
 
 // classGroup marks classes of data ("accounting data") rather than
@@ -17,13 +76,18 @@ type Vocabulary struct {
 const classGroup = "class"
 
 func newVocabulary(src CategoriesSource) (*Vocabulary, error) {
-	v := &Vocabulary{byID: make(map[string]*CategorySource), children: make(map[string][]string)}
+	v := &Vocabulary{byID: make(map[string]*CategorySource), children: make(map[string][]string), index: make(map[string]int)}
+	if len(src.Categories) > maxCategories {
+		return nil, fmt.Errorf("%d categories, more than %d", len(src.Categories), maxCategories)
+	}
 	for i := range src.Categories {
 		c := &src.Categories[i]
 		if _, twice := v.byID[c.ID]; twice {
 			return nil, fmt.Errorf("category %q is listed twice", c.ID)
 		}
 		v.byID[c.ID] = c
+		v.index[c.ID] = i
+		v.order = append(v.order, c.ID)
 	}
 	for _, c := range src.Categories {
 		if c.Parent == "" {

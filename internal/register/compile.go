@@ -26,7 +26,7 @@ func Parse(file string, data []byte, categories []byte, decisions ...DecisionFil
 	}
 	r := &Register{
 		File: file, Version: version(data, categories, decisions), Vocab: vocab,
-		purposes: make(map[string]*Purpose), recipients: make(map[string]*RecipientEntry),
+		purposes: make(map[string]*Purpose), recipients: make(map[string]*Recipient), settling: make(map[string][]*Decision),
 	}
 	doc, findings := decodeYAML(file, data, &r.Source)
 	if findings != nil {
@@ -150,7 +150,7 @@ func (c *checker) lists() {
 	}
 	for i := range r.Purposes {
 		p := &r.Purposes[i]
-		r.purposes[r.FullID(p.ID)] = &Purpose{PurposeSource: p, FullID: r.FullID(p.ID)}
+		r.purposes[r.FullID(p.ID)] = &Purpose{PurposeSource: p, FullID: r.FullID(p.ID), index: i + 1}
 	}
 	for i := range r.Purposes {
 		c.purpose(fmt.Sprintf("purposes[%d]", i), &r.Purposes[i])
@@ -166,8 +166,9 @@ func (c *checker) lists() {
 				c.purposeID(fmt.Sprintf("%s.purposes[%d]", path, j), id)
 			}
 		}
-		r.recipients[r.FullID(e.ID)] = e
+		r.recipients[r.FullID(e.ID)] = &Recipient{RecipientEntry: e, index: declaredRecipients + i}
 	}
+	r.plans = newPlans(len(r.Purposes), len(r.Recipients))
 	for i, s := range r.Sources {
 		path := fmt.Sprintf("sources[%d]", i)
 		c.clauses(path, s.Clauses)
@@ -213,6 +214,7 @@ func (c *checker) purpose(path string, p *PurposeSource) {
 			add(c.r.purposes[c.r.FullID(p.Companion)].PurposeSource, path)
 		}
 	}
+	compiled.covered = c.r.Vocab.taken(compiled.Covered, c.r.Vocab.covers)
 	if p.CatchAll != "" {
 		c.category(path+".catch_all", p.CatchAll)
 		compiled.CatchAllTakes = c.expand(path+".catch_all_takes", p.CatchAllTakes)

@@ -114,6 +114,13 @@ func (c *checker) decision(src *DecisionSource, first map[string]string) {
 	}
 	d.Selection = c.selection("applies", &src.Applies)
 	c.r.Decisions = append(c.r.Decisions, d)
+	for _, id := range src.Settles {
+		if rule, ok := c.r.Rule(id); ok {
+			rule.Decisions = append(rule.Decisions, d)
+		} else {
+			c.r.settling[id] = append(c.r.settling[id], d)
+		}
+	}
 }
 
 // The first and the last day that a bound that is left out stands for.
@@ -143,11 +150,11 @@ func (r *Register) Decision(id string) (*Decision, bool) {
 	return nil, false
 }
 
-// Selects says whether the decision is about the event, as far as its
-// operation, purpose, recipient, categories and day say; its condition apart.
-func (d *Decision) Selects(v *Vocabulary, ev *event.Event, day event.Date) bool {
-	return d.On(day) && d.operations&(1<<ev.Operation) != 0 &&
-		(d.purposes == nil || slices.Contains(d.purposes, ev.Purpose)) &&
-		(d.recipients == nil || slices.Contains(d.recipients, ev.Recipient.ID)) &&
-		d.SelectsCategories(v, ev.Categories)
+// Selects says whether the decision is about an event with these categories on
+// that day; its condition apart.
+func (d *Decision) Selects(ev *event.Event, of *CategorySet, day event.Date) bool {
+	return d.On(day) && d.selects(ev.Operation, ev.Purpose, ev.Recipient.ID) && d.SelectsCategories(of)
 }
+
+// Settling lists the decisions that settle reviews of a general rule.
+func (r *Register) Settling(general string) []*Decision { return r.settling[general] }

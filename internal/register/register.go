@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -29,8 +28,9 @@ type Register struct {
 
 	rules      []*Rule
 	purposes   map[string]*Purpose
-	recipients map[string]*RecipientEntry
-	plans      sync.Map // planKey → []*Rule
+	recipients map[string]*Recipient
+	settling   map[string][]*Decision // by general rule
+	plans      plans
 }
 
 // Purpose is a purpose of the register, with what its lists amount to.
@@ -40,6 +40,15 @@ type Purpose struct {
 	Covered []string // all categories its lists name, its companion's among them
 	// CatchAllTakes are the categories that its catch-all may take in.
 	CatchAllTakes []string
+
+	index   int // among the purposes, from 1
+	covered CategorySet
+}
+
+// Recipient is a recipient of the register.
+type Recipient struct {
+	*RecipientEntry
+	index int // among the recipients, after what is not declared
 }
 
 // Rule is a rule or retention period, compiled.
@@ -50,6 +59,8 @@ type Rule struct {
 	MetOutcome   Outcome
 	// Retention says that it is a retention period.
 	Retention bool
+	// Decisions settle its reviews.
+	Decisions []*Decision
 }
 
 // Selection is a selector, compiled.
@@ -59,7 +70,8 @@ type Selection struct {
 	operations uint32 // bit set by event.Operation
 	purposes   []string
 	recipients []string
-	categories []string
+	byCategory bool // only events with one of these categories
+	categories CategorySet
 }
 
 // CompiledRequirement is one condition of a rule, compiled.
@@ -112,7 +124,7 @@ func (r *Register) RecipientsClosed() bool { return r.Lists.Recipients == closed
 func (r *Register) Purpose(id string) (*Purpose, bool) { p, ok := r.purposes[id]; return p, ok }
 
 // Recipient finds a recipient by its full id.
-func (r *Register) Recipient(id string) (*RecipientEntry, bool) {
+func (r *Register) Recipient(id string) (*Recipient, bool) {
 	e, ok := r.recipients[id]
 	return e, ok
 }
@@ -148,57 +160,14 @@ const allPurposes = "all"
 // Uncovered appends to dst the categories that are outside the purpose's lists.
 func (r *Register) Uncovered(dst []string, p *Purpose, categories []string) []string {
 	for _, c := range categories {
-		if !r.Vocab.covers(p.Covered, c) {
+		if i, ok := r.Vocab.index[c]; !ok || !p.covered.has(i) {
 			dst = append(dst, c)
 		}
 	}
 	return dst
 }
 
-// planKey is what decides which rules can be about an event, but for its
-// categories and the rule's own condition. Ids that the register does not know
-// are left empty, so that the number of plans is bounded.
-type planKey struct {
-	op                 event.Operation
-	purpose, recipient string
-}
-
-// About lists the rules that may be about the event: those whose operations,
-// purposes and recipients select it. Whether their categories and conditions
-// do as well, [Selection.SelectsCategories] and When say.
-func (r *Register) About(ev *event.Event) []*Rule {
-	key := planKey{op: ev.Operation}
-	if _, ok := r.purposes[ev.Purpose]; ok {
-		key.purpose = ev.Purpose
-	}
-	if _, ok := r.recipients[ev.Recipient.ID]; ok || ev.Recipient.ID == event.DataSubject {
-		key.recipient = ev.Recipient.ID
-	}
-	if plan, ok := r.plans.Load(key); ok {
-		return plan.([]*Rule)
-	}
-	var plan []*Rule
-	for _, rule := range r.rules {
-		if rule.NotJudged == "" && rule.operations&(1<<key.op) != 0 &&
-			(rule.purposes == nil || slices.Contains(rule.purposes, key.purpose)) &&
-			(rule.recipients == nil || slices.Contains(rule.recipients, key.recipient)) {
-			plan = append(plan, rule)
-		}
-	}
-	r.plans.Store(key, plan)
-	return plan
-}
-
-// SelectsCategories says whether one of the event's categories is among those
-// that it is about.
-func (s *Selection) SelectsCategories(v *Vocabulary, categories []string) bool {
-	if s.categories == nil {
-		return true
-	}
-	for _, c := range categories {
-		if v.Contains(s.categories, c) {
-			return true
-		}
-	}
-	return false
+// Covers says whether all of the categories are in the purpose's lists.
+func (p *Purpose) Covers(of *CategorySet) bool {
+	return !of.unknown && of.words.without(p.covered.words)
 }

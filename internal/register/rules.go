@@ -83,7 +83,8 @@ func (c *checker) selection(path string, src *Selector) (s Selection) {
 		}
 		s.recipients = append(s.recipients, full)
 	}
-	s.categories = c.expand(path+".categories", src.Categories)
+	s.byCategory = len(src.Categories) > 0
+	s.categories = c.r.Vocab.taken(c.expand(path+".categories", src.Categories), c.r.Vocab.Contains)
 	if src.When != "" {
 		s.When = c.condition(path+".when", src.When)
 	}

@@ -22,7 +22,7 @@ type Source struct {
 
 	// Clauses are all clauses of the notice, in its order: each is named by an
 	// entry below, or says why it bears on none.
-	Clauses       []Clause       `yaml:"clauses,omitempty"`
+	Clauses       []Clause         `yaml:"clauses,omitempty"`
 	Definitions   []Definition     `yaml:"definitions,omitempty"`
 	Categories    []CategoryName   `yaml:"categories"`
 	CategoryLists []CategoryList   `yaml:"category_lists,omitempty"`

@@ -27,6 +27,15 @@ type RuleExplanation struct {
 	General      bool                `json:"general,omitempty"`
 	Requirements []RequirementResult `json:"requirements,omitempty"`
 	Missing      []string            `json:"missing,omitempty"`
+	Decision     *SettledBy          `json:"decision,omitempty"` // that settled what had been a review
+}
+
+// SettledBy is the controller's own decision that settled a review.
+type SettledBy struct {
+	ID        string `json:"id"`
+	Title     string `json:"title"`
+	DecidedOn string `json:"decided_on"`
+	Because   string `json:"because"`
 }
 
 // RequirementResult is what one requirement of a rule came to.
@@ -50,10 +59,11 @@ type UsedFact struct {
 
 // Explain judges as Judge does, and keeps how.
 func Explain(r *register.Register, ev *event.Event, facts *event.Facts) Explanation {
-	j := &judge{explain: true}
+	var x Explanation
+	j := &judge{explain: true, v: &x.Verdict}
 	j.start(r, ev, facts)
 	j.run()
-	x := Explanation{Verdict: j.verdict(), Uncovered: slices.Clone(j.uncovered)}
+	x.Uncovered = slices.Clone(j.uncovered)
 	clauses := func(list []string) {
 		for _, c := range list {
 			if !slices.Contains(x.Clauses, c) {
@@ -66,8 +76,11 @@ func Explain(r *register.Register, ev *event.Event, facts *event.Facts) Explanat
 			continue
 		}
 		e := RuleExplanation{
-			ID: res.id, Outcome: res.outcome, Missing: slices.Compact(slices.Sorted(slices.Values(res.missing))),
+			ID: res.id, Outcome: res.outcome, Missing: res.lacks(),
 			Decided: slices.Contains(x.Verdict.Rules, res.id), Requirements: res.tested,
+		}
+		if d := res.decision; d != nil {
+			e.Decision = &SettledBy{d.ID, d.Title, d.DecidedOn, d.Because}
 		}
 		if res.general != nil {
 			e.Title, e.Says, e.General = res.general.Title, res.general.Says, true
@@ -87,6 +100,15 @@ func Explain(r *register.Register, ev *event.Event, facts *event.Facts) Explanat
 		clauses(j.purpose.Clauses)
 	}
 	return x
+}
+
+// lacks lists what a rule could not tell for want of; nothing, where a decision
+// settled it.
+func (res *ruleResult) lacks() []string {
+	if res.decision != nil {
+		return nil
+	}
+	return res.missing.Append(nil)
 }
 
 // Applied lists the rules that had something to say, whatever it was.

@@ -25,7 +25,7 @@ type generalRule struct {
 	ID    string
 	Title string
 	Says  string
-	judge func(j *judge) ruleResult
+	judge func(j *judge) (Outcome, condition.Missing)
 }
 
 var generalRules = [...]generalRule{
@@ -46,67 +46,75 @@ var generalRules = [...]generalRule{
 	},
 }
 
-func ownNotice(j *judge) ruleResult {
+var (
+	nothing          condition.Missing
+	purposeMissing   = condition.MissingNamed("purpose")
+	recipientMissing = condition.MissingNamed("recipient")
+)
+
+func ownNotice(j *judge) (Outcome, condition.Missing) {
 	foreign := func(id string) bool {
 		return strings.Contains(id, "/") && !j.r.Own(id)
 	}
-	if foreign(j.ev.Purpose) || foreign(j.ev.Recipient.ID) {
-		return ruleResult{outcome: Violation}
+	if j.purpose == nil && foreign(j.ev.Purpose) || j.recipient == nil && foreign(j.ev.Recipient.ID) {
+		return Violation, nothing
 	}
-	return ruleResult{outcome: Allowed}
+	return Allowed, nothing
 }
 
-func declaredPurpose(j *judge) ruleResult {
+func declaredPurpose(j *judge) (Outcome, condition.Missing) {
 	switch {
 	case j.ev.Purpose == "":
-		return ruleResult{outcome: Review, missing: []string{"purpose"}}
+		return Review, purposeMissing
 	case j.purpose != nil:
-		return ruleResult{outcome: Allowed}
+		return Allowed, nothing
 	case j.r.PurposesClosed():
-		return ruleResult{outcome: Violation}
+		return Violation, nothing
 	default:
-		return ruleResult{outcome: Review}
+		return Review, nothing
 	}
 }
 
-func silence(j *judge) ruleResult {
-	entry, declared := j.r.Recipient(j.ev.Recipient.ID)
+func silence(j *judge) (Outcome, condition.Missing) {
 	handsOver := j.ev.Operation.HandsOver()
 	switch j.scope.Recipient {
 	case condition.RecipientNotStated:
 		if handsOver {
-			return ruleResult{outcome: Review, missing: []string{"recipient"}}
+			return Review, recipientMissing
 		}
 	case condition.RecipientUndeclared:
 		// Handing data to someone outside a closed list is for the register's own
 		// rule on its recipients to judge.
 		if !handsOver || !j.r.RecipientsClosed() {
-			return ruleResult{outcome: Review}
+			return Review, nothing
 		}
 	case condition.RecipientDeclared:
-		if declared && handsOver && j.purpose != nil && !entry.Accepts(j.ev.Purpose) {
-			return ruleResult{outcome: Review}
+		if j.recipient != nil && handsOver && j.purpose != nil && !j.recipient.Accepts(j.ev.Purpose) {
+			return Review, nothing
 		}
 	}
-	if j.ev.Recipient.ID != event.DataSubject && (!declared || entry.Geography == "") && j.outsideEEA() {
-		return ruleResult{outcome: Review}
+	if j.ev.Recipient.ID != event.DataSubject && (j.recipient == nil || j.recipient.Geography == "") && j.outsideEEA() {
+		return Review, nothing
 	}
-	return ruleResult{outcome: register.NotApplicable}
+	return register.NotApplicable, nothing
 }
 
 // outsideEEA says whether the data come to lie, as far as is known, in a
 // country outside the European Economic Area, or in one of which that cannot be
 // told for the day.
 func (j *judge) outsideEEA() bool {
-	day := event.DateOf(j.ev.Time, j.r.Zone)
-	outside := func(country string) bool {
-		in, known := condition.InEEA(country, day)
-		return country != "" && (!in || !known)
-	}
 	for _, f := range [...]event.Field{event.ProcessorEstablishmentCountry, event.ProcessorStorageCountry, event.TransferDestinationCountry} {
-		if v := j.facts.Get(f); v.State == event.Known && outside(v.Text) {
+		if v := j.facts.Ref(f); v.State == event.Known && j.outside(v.Text) {
 			return true
 		}
 	}
-	return outside(j.ev.Recipient.Country)
+	return j.outside(j.ev.Recipient.Country)
+}
+
+func (j *judge) outside(country string) bool {
+	if country == "" {
+		return false
+	}
+	in, known := j.scope.InEEA(country)
+	return !in || !known
 }

@@ -34,54 +34,78 @@ type Verdict struct {
 
 // Judge judges one processing event by the register in force at its time and
 // the facts true then. It is safe for concurrent use.
-func Judge(r *register.Register, ev *event.Event, facts *event.Facts) Verdict {
+func Judge(r *register.Register, ev *event.Event, facts *event.Facts) (v Verdict) {
+	v.Judge(r, ev, facts)
+	return v
+}
+
+// Judge makes v the verdict on an event, as the function Judge does. The room
+// of v's lists is used again: one Verdict for one event after the other costs no
+// allocation.
+func (v *Verdict) Judge(r *register.Register, ev *event.Event, facts *event.Facts) {
 	j := judges.Get().(*judge)
-	defer judges.Put(j)
+	j.v = v
 	j.start(r, ev, facts)
 	j.run()
-	return j.verdict()
+	judges.Put(j)
 }
 
 var judges = sync.Pool{New: func() any { return new(judge) }}
 
 // judge is one judgement under way.
 type judge struct {
-	r       *register.Register
-	ev      *event.Event
-	facts   *event.Facts
-	purpose *register.Purpose // nil = not in the register
-	scope   condition.Scope
-
-	results   []ruleResult
+	r         *register.Register
+	ev        *event.Event
+	facts     *event.Facts
+	purpose   *register.Purpose   // nil = not in the register
+	recipient *register.Recipient // nil = not in the register
+	of        register.CategorySet
+	scope     condition.Scope
 	uncovered []string
-	explain   bool // keep what each requirement came to
+
+	v       *Verdict // as far as the rules have spoken
+	missing condition.Missing
+
+	explain bool         // keep what each rule came to
+	results []ruleResult // only to explain
+	tested  []RequirementResult
 }
 
 // ruleResult is what one rule came to.
 type ruleResult struct {
-	id      string
-	rule    *register.Rule // nil = a general rule
-	general *generalRule
-	outcome Outcome
-	missing []string // facts for want of which it is a review
-	tested  []RequirementResult
+	id       string
+	rule     *register.Rule // nil = a general rule
+	general  *generalRule
+	outcome  Outcome
+	missing  condition.Missing // for want of which it is a review
+	decision *register.Decision
+	tested   []RequirementResult
 }
 
 func (j *judge) start(r *register.Register, ev *event.Event, facts *event.Facts) {
 	j.r, j.ev, j.facts = r, ev, facts
-	j.results, j.uncovered = j.results[:0], j.uncovered[:0]
+	j.uncovered, j.missing = j.uncovered[:0], condition.Missing{}
+	*j.v = Verdict{Outcome: Allowed, Rules: j.v.Rules[:0], Unknown: j.v.Unknown[:0], RegisterVersion: r.Version, Evaluator: Evaluator}
 	j.purpose, _ = r.Purpose(ev.Purpose)
+	j.recipient = nil
+	if ev.Recipient.ID != "" {
+		j.recipient, _ = r.Recipient(ev.Recipient.ID)
+	}
+	j.of = r.Vocab.SetOf(ev.Categories)
 	s := &j.scope
-	s.Event, s.Zone, s.Recipient = ev, r.Zone, condition.RecipientNotStated
+	s.Event, s.Zone = ev, r.Zone
 	s.PurposeDeclared, s.PurposeOpenEnded, s.PurposeBasis, s.CatchAllTakes = j.purpose != nil, false, nil, nil
 	if j.purpose != nil {
-		j.uncovered = r.Uncovered(j.uncovered, j.purpose, ev.Categories)
+		if !j.purpose.Covers(&j.of) {
+			j.uncovered = r.Uncovered(j.uncovered, j.purpose, ev.Categories)
+		}
 		s.PurposeOpenEnded, s.PurposeBasis, s.CatchAllTakes = j.purpose.OpenEnded, j.purpose.LegalBasis, j.purpose.CatchAllTakes
 	}
 	s.Uncovered = j.uncovered
-	switch _, declared := r.Recipient(ev.Recipient.ID); {
+	switch {
 	case ev.Recipient.IsZero():
-	case declared || ev.Recipient.ID == event.DataSubject:
+		s.Recipient = condition.RecipientNotStated
+	case j.recipient != nil || ev.Recipient.ID == event.DataSubject:
 		s.Recipient = condition.RecipientDeclared
 	default:
 		s.Recipient = condition.RecipientUndeclared
@@ -97,109 +121,128 @@ func (j *judge) run() {
 	}
 	for i := range general {
 		g := &general[i]
-		if res := g.judge(j); res.outcome != register.NotApplicable || j.explain {
-			res.id, res.general = g.ID, g
-			j.results = append(j.results, res)
+		outcome, missing := g.judge(j)
+		outcome, decision := j.settle(outcome, j.r.Settling(g.ID))
+		j.take(g.ID, outcome, missing, decision, true)
+		if j.explain {
+			j.results = append(j.results, ruleResult{id: g.ID, general: g, outcome: outcome, missing: missing, decision: decision})
 		}
 	}
-	for _, rule := range j.r.About(j.ev) {
-		if !rule.SelectsCategories(j.r.Vocab, j.ev.Categories) {
+	for _, rule := range j.r.About(j.ev.Operation, j.purpose, j.recipient, j.ev.Recipient.ID == event.DataSubject) {
+		if !rule.SelectsCategories(&j.of) {
 			continue
 		}
-		if res := j.rule(rule); res.outcome != register.NotApplicable || j.explain {
-			j.results = append(j.results, res)
+		outcome, missing := j.rule(rule)
+		outcome, decision := j.settle(outcome, rule.Decisions)
+		j.take(rule.ID, outcome, missing, decision, false)
+		if j.explain {
+			j.results = append(j.results, ruleResult{id: rule.ID, rule: rule, outcome: outcome, missing: missing, decision: decision, tested: slices.Clone(j.tested)})
 		}
 	}
+	j.v.Unknown = j.missing.Append(j.v.Unknown)
+	// An event that no rule speaks of, for a purpose of the register, is allowed:
+	// the purpose itself permits it.
+	if len(j.v.Rules) == 0 && j.purpose != nil {
+		j.v.Rules = append(j.v.Rules, ruleDeclaredPurpose)
+	}
+}
+
+// take sums the verdict up: the worst outcome, and the rules that came to it.
+// That a general rule allows an event says nothing of its own.
+func (j *judge) take(rule string, outcome Outcome, missing condition.Missing, decision *register.Decision, general bool) {
+	v := j.v
+	if outcome < v.Outcome {
+		return
+	}
+	if outcome > v.Outcome {
+		v.Outcome, v.Rules, j.missing = outcome, v.Rules[:0], condition.Missing{}
+	}
+	if outcome == Review {
+		j.missing = j.missing.And(missing)
+	}
+	if !general || outcome != Allowed || decision != nil {
+		v.Rules = append(v.Rules, rule)
+	}
+	if decision != nil && !slices.Contains(v.Rules, decision.ID) {
+		v.Rules = append(v.Rules, decision.ID)
+	}
+}
+
+// settle applies the first decision that is about a rule's review.
+func (j *judge) settle(outcome Outcome, decisions []*register.Decision) (Outcome, *register.Decision) {
+	if outcome != Review {
+		return outcome, nil
+	}
+	for _, d := range decisions {
+		if !d.Selects(j.ev, &j.of, j.scope.Date()) {
+			continue
+		}
+		if d.When != nil {
+			if truth, _ := d.When.Eval(&j.scope); truth != condition.True {
+				continue
+			}
+		}
+		return d.Outcome, d
+	}
+	return outcome, nil
 }
 
 // rule asks one rule of the register. Its outcome is the worst of what its
 // requirements come to.
-func (j *judge) rule(rule *register.Rule) ruleResult {
-	res := ruleResult{id: rule.ID, rule: rule}
+func (j *judge) rule(rule *register.Rule) (outcome Outcome, missing condition.Missing) {
+	j.tested = j.tested[:0]
 	if rule.When != nil {
 		switch truth, missing := rule.When.Eval(&j.scope); truth {
 		case condition.False:
-			return res
+			return register.NotApplicable, missing
 		case condition.Unknown:
-			res.outcome, res.missing = Review, missing
-			return res
+			return Review, missing
 		}
 	}
-	tested := false
 	for i := range rule.Requirements {
 		req := &rule.Requirements[i]
 		if j.absent(req.SkipIfAbsent) {
 			if j.explain {
-				res.tested = append(res.tested, RequirementResult{requirement: req, Says: req.Says, Skipped: true})
+				j.tested = append(j.tested, RequirementResult{requirement: req, Says: req.Says, Skipped: true})
 			}
 			continue
 		}
-		tested = true
-		outcome, truth, missing, because := j.requirement(rule, req)
-		res.outcome = max(res.outcome, outcome)
-		if outcome >= Review {
-			res.missing = append(res.missing, missing...)
+		came, truth, lacks, because := j.requirement(rule, req)
+		outcome = max(outcome, came)
+		if came >= Review {
+			missing = missing.And(lacks)
 		}
 		if j.explain {
-			res.tested = append(res.tested, RequirementResult{
-				requirement: req, Says: req.Says, Truth: truth.String(), Outcome: outcome, Missing: missing, Because: because,
+			j.tested = append(j.tested, RequirementResult{
+				requirement: req, Says: req.Says, Truth: truth.String(), Outcome: came, Missing: lacks.Append(nil), Because: because,
 			})
 		}
 	}
-	if !tested {
-		res.outcome = register.NotApplicable
-	}
-	return res
+	return outcome, missing
 }
 
 func (j *judge) absent(fields []event.Field) bool {
 	for _, f := range fields {
-		if j.facts.Get(f).State == event.Absent {
+		if j.facts.Ref(f).State == event.Absent {
 			return true
 		}
 	}
 	return false
 }
 
-func (j *judge) requirement(rule *register.Rule, req *register.CompiledRequirement) (o Outcome, t condition.Truth, missing []string, because string) {
+func (j *judge) requirement(rule *register.Rule, req *register.CompiledRequirement) (o Outcome, t condition.Truth, missing condition.Missing, because string) {
 	t, missing = req.That.Eval(&j.scope)
 	switch t {
 	case condition.True:
-		return rule.MetOutcome, t, nil, ""
+		return rule.MetOutcome, t, missing, ""
 	case condition.Unknown:
 		return req.UnknownOutcome, t, missing, ""
 	}
 	for i := range req.Exceptions {
 		e := &req.Exceptions[i]
 		if holds, _ := e.When.Eval(&j.scope); holds == condition.True {
-			return e.Outcome, t, nil, e.Because
+			return e.Outcome, t, missing, e.Because
 		}
 	}
-	return req.UnmetOutcome, t, nil, ""
-}
-
-// verdict sums the results up. An event that no rule speaks of, for a purpose
-// of the register, is allowed: the purpose itself permits it.
-func (j *judge) verdict() Verdict {
-	v := Verdict{Outcome: Allowed, RegisterVersion: j.r.Version, Evaluator: Evaluator}
-	for i := range j.results {
-		v.Outcome = max(v.Outcome, j.results[i].outcome)
-	}
-	for i := range j.results {
-		res := &j.results[i]
-		if res.outcome == v.Outcome && (res.general == nil || v.Outcome != Allowed) {
-			v.Rules = append(v.Rules, res.id)
-		}
-		if v.Outcome == Review && res.outcome == Review {
-			v.Unknown = append(v.Unknown, res.missing...)
-		}
-	}
-	if len(v.Unknown) > 1 {
-		slices.Sort(v.Unknown)
-		v.Unknown = slices.Compact(v.Unknown)
-	}
-	if len(v.Rules) == 0 && j.purpose != nil {
-		v.Rules = append(v.Rules, ruleDeclaredPurpose)
-	}
-	return v
+	return req.UnmetOutcome, t, missing, ""
 }

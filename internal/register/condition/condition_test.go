@@ -143,8 +143,8 @@ func TestEval(t *testing.T) {
 			s := &Scope{Event: &event.Event{Controller: "acme", Purpose: "acme/p", Time: instant(at), Operation: event.Use}, Zone: zone}
 			s.Use(&facts)
 			got, missing := cond.Eval(s)
-			if got != c.want || strings.Join(missing, ",") != c.missing {
-				t.Errorf("%s: %v for want of %v; want %v for want of %q", c.expr, got, missing, c.want, c.missing)
+			if got != c.want || strings.Join(missing.Append(nil), ",") != c.missing {
+				t.Errorf("%s: %v for want of %v; want %v for want of %q", c.expr, got, missing.Append(nil), c.want, c.missing)
 			}
 		})
 	}

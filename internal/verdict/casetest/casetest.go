@@ -133,30 +133,40 @@ func problem(c *Case, res *Result) string {
 
 // Judge judges the event of a case by the register in force at its time.
 func Judge(registers *register.Set, c *Case) (*verdict.Explanation, error) {
+	r, ev, facts, err := Question(registers, c)
+	if err != nil {
+		return nil, err
+	}
+	x := verdict.Explain(r, ev, &facts)
+	return &x, nil
+}
+
+// Question is a case as the evaluator is asked it.
+func Question(registers *register.Set, c *Case) (r *register.Register, ev *event.Event, facts event.Facts, err error) {
 	at, err := time.Parse(time.RFC3339, c.Event.Time)
 	if err != nil {
-		return nil, fmt.Errorf("event.time %q is no RFC 3339 time", c.Event.Time)
+		return nil, nil, facts, fmt.Errorf("event.time %q is no RFC 3339 time", c.Event.Time)
 	}
-	r, err := registers.For(c.Controller, at)
+	r, err = registers.For(c.Controller, at)
 	if err != nil {
-		return nil, fmt.Errorf("controller %q: %w; there are registers of %s", c.Controller, err, strings.Join(registers.Controllers(), ", "))
+		return nil, nil, facts, fmt.Errorf("controller %q: %w; there are registers of %s", c.Controller, err, strings.Join(registers.Controllers(), ", "))
 	}
 	op, err := event.ParseOperation(c.Event.Operation)
 	if err != nil {
-		return nil, fmt.Errorf("event.operation: %w", err)
+		return nil, nil, facts, fmt.Errorf("event.operation: %w", err)
 	}
 	stated, err := json.Marshal(c.Facts)
 	if err != nil {
-		return nil, fmt.Errorf("facts: %w", err)
+		return nil, nil, facts, fmt.Errorf("facts: %w", err)
 	}
 	if c.Facts == nil {
 		stated = []byte("{}")
 	}
-	facts, err := event.DecodeFactsIn(stated, r.Zone)
+	facts, err = event.DecodeFactsIn(stated, r.Zone)
 	if err != nil {
-		return nil, fmt.Errorf("facts: %w", err)
+		return nil, nil, facts, fmt.Errorf("facts: %w", err)
 	}
-	ev := &event.Event{
+	ev = &event.Event{
 		Kind: event.Processing, Time: at, Controller: c.Controller, Operation: op, Purpose: c.Event.Purpose,
 		Categories: c.Event.Categories, DataSource: c.Event.Source, Channel: c.Event.Channel,
 		Actor: event.Actor{ID: c.Event.Actor},
@@ -167,6 +177,5 @@ func Judge(registers *register.Set, c *Case) (*verdict.Explanation, error) {
 	default:
 		ev.Recipient.Organisation = c.Event.Recipient
 	}
-	x := verdict.Explain(r, ev, &facts)
-	return &x, nil
+	return r, ev, facts, nil
 }
