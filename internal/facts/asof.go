@@ -68,9 +68,10 @@ type Reader struct {
 	controller, actor, recipient string
 	t                            time.Time
 	millis                       int64
-	before                       Order // what its partition says from there on is left out; no topic = nothing is
-	known                        int64 // what was recorded after is left out,
-	all                          bool  // unless all that is known counts
+	hash                         uint64 // of the controller
+	before                       Order  // what its partition says from there on is left out; no topic = nothing is
+	known                        int64  // what was recorded after is left out,
+	all                          bool   // unless all that is known counts
 
 	persons []identity.Pseudonym        // of the person, those not looked at yet last
 	seen    map[identity.Pseudonym]bool // persons, where they are many
@@ -118,6 +119,7 @@ func (r *Reader) AsKnown(f *event.Facts, known time.Time, controller string, p i
 
 func (r *Reader) begin(controller, actor, recipient string, t time.Time) {
 	r.controller, r.actor, r.recipient, r.t, r.millis = controller, actor, recipient, t, t.UnixMilli()
+	r.hash = r.store.hashOf(controller)
 	r.before, r.all, r.have = Order{}, true, 0
 	r.persons = r.persons[:0]
 	r.consents.reset()
@@ -187,51 +189,57 @@ func (r *Reader) also(p identity.Pseudonym) {
 
 // gather takes the facts about one subject.
 func (r *Reader) gather(who *subject) {
+	v, b, ok := r.store.find(who, r.hash)
+	for ok {
+		for b.records.at < int(b.end) {
+			r.fact(b.records.record())
+		}
+		if ok = b.older != 0; ok {
+			b = v.at(b.older)
+		}
+	}
+}
+
+// fact takes one fact, unless it is not to count.
+func (r *Reader) fact(fact record, value cursor) {
 	s := r.store
-	data, newest := s.find(who)
-	if newest == 0 {
+	if !r.all && fact.recorded > r.known || r.before.Topic != "" && fact.offset >= r.before.Offset && r.inItsPartition(fact.place) {
 		return
 	}
-	for c := chainAt(data, newest); c.next(); {
-		fact, value := c.record()
-		if !r.all && fact.recorded > r.known || r.before.Topic != "" && fact.offset >= r.before.Offset && r.inItsPartition(fact.place) {
-			continue
+	if fact.kind == identityKind {
+		r.also(value.pseudonym())
+		return
+	}
+	if fact.actor != 0 && s.names.text(fact.actor) != r.actor || fact.recipient != 0 && s.names.text(fact.recipient) != r.recipient {
+		return
+	}
+	v := reader{cursor: value, names: &s.names, controller: r.controller, from: fact.from}
+	form := v.uvarint()
+	switch n := int(form / 8); form % 8 {
+	case ofScalars:
+		if fact.from > r.millis {
+			return
 		}
-		if fact.kind == identityKind {
-			r.also(value.pseudonym())
-			continue
+		l := &r.latest[fact.kind]
+		if r.have&(1<<fact.kind) == 0 || compare(s, &l.record, &fact) < 0 {
+			r.have |= 1 << fact.kind
+			*l = standing{fact, value}
 		}
-		if fact.actor != 0 && s.names.text(fact.actor) != r.actor || fact.recipient != 0 && s.names.text(fact.recipient) != r.recipient {
-			continue
+	case ofConsents:
+		for st := range r.consents.add(r, &fact, n) {
+			v.consent(st)
 		}
-		v := reader{cursor: value, names: &s.names, controller: r.controller, from: fact.from}
-		form := v.uvarint()
-		switch n := int(form / 8); form % 8 {
-		case ofScalars:
-			if fact.from > r.millis {
-				continue
-			}
-			l := &r.latest[fact.kind]
-			if r.have&(1<<fact.kind) == 0 || compare(s, &l.record, &fact) < 0 {
-				r.have |= 1 << fact.kind
-				*l = standing{fact, value}
-			}
-		case ofConsents:
-			for st := range r.consents.add(r, &fact, n) {
-				v.consent(st)
-			}
-		case ofObjections:
-			for o := range r.objections.add(r, &fact, n) {
-				o.Outcome = v.opt(v.entry(&o.Controller, &o.Purpose, &o.MadeAt) & 1)
-			}
-		case ofOptOuts:
-			for o := range r.optOuts.add(r, &fact, n) {
-				o.MadeBy = v.opt(v.entry(&o.Controller, &o.Scope, &o.MadeAt) & 1)
-			}
-		case ofRequests:
-			for q := range r.requests.add(r, &fact, n) {
-				q.Handled = yesNoOf(v.entry(&q.Controller, &q.Type, &q.MadeAt))
-			}
+	case ofObjections:
+		for o := range r.objections.add(r, &fact, n) {
+			o.Outcome = v.opt(v.entry(&o.Controller, &o.Purpose, &o.MadeAt) & 1)
+		}
+	case ofOptOuts:
+		for o := range r.optOuts.add(r, &fact, n) {
+			o.MadeBy = v.opt(v.entry(&o.Controller, &o.Scope, &o.MadeAt) & 1)
+		}
+	case ofRequests:
+		for q := range r.requests.add(r, &fact, n) {
+			q.Handled = yesNoOf(v.entry(&q.Controller, &q.Type, &q.MadeAt))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/andmerada/andmerada/internal/event"
@@ -10,18 +11,17 @@ import (
 
 // A record is
 //
-//	kind          6 bits; bit 7 says that it is the oldest of its chain
-//	back          how far back the one before it begins; or of the oldest
-//	              the subject: sort, controller, pseudonym or name
-//	from          since when it is true, ms from the year 2020
-//	recorded      ms from that
-//	place, offset where in Kafka
+//	size           of what follows
+//	kind           6 bits; bit 7 says that an employee or a recipient is named
+//	from           since when it is true, ms from the year 2020
+//	recorded       ms from that
+//	place, offset  where in Kafka
 //	actor, recipient  that it holds only together with; 0 = with any
-//	value         how many of what, then these; of a link, the other pseudonym
+//	value          how many of what, then these; of a link, the other pseudonym
 //
-// Numbers are varints, as of encoding/binary; names are of the dictionary;
-// times in values are ms from `from`, which they mostly are themselves.
-const oldest = 1 << 7
+// Numbers are varints; names are of the dictionary; times in values are ms from
+// `from`, which they mostly are themselves.
+const together = 1 << 7
 
 // epoch is the year 2020: small numbers are short.
 const epoch = 1577836800000
@@ -44,8 +44,10 @@ const (
 	ofRequests
 )
 
-// append adds what follows the chain's part; value is nil for a link.
+// append adds all but the size; value is nil for a link.
 func (r *record) append(b []byte, s *Store, controller string, value *event.Facts) []byte {
+	named := r.actor != 0 || r.recipient != 0
+	b = append(b, byte(r.kind)|byte(flag(named, 7)))
 	b = binary.AppendVarint(b, r.from-epoch)
 	b = binary.AppendVarint(b, r.recorded-r.from)
 	b = binary.AppendUvarint(b, uint64(r.place))
@@ -53,8 +55,10 @@ func (r *record) append(b []byte, s *Store, controller string, value *event.Fact
 	if value == nil {
 		return b
 	}
-	b = binary.AppendUvarint(b, uint64(r.actor))
-	b = binary.AppendUvarint(b, uint64(r.recipient))
+	if named {
+		b = binary.AppendUvarint(b, uint64(r.actor))
+		b = binary.AppendUvarint(b, uint64(r.recipient))
+	}
 	w := writer{b: b, names: &s.names, controller: controller, from: r.from}
 	switch {
 	case value.Consents.Known:
@@ -93,6 +97,12 @@ func (r *record) append(b []byte, s *Store, controller string, value *event.Fact
 		}
 	}
 	return w.b
+}
+
+// sized puts a record's size before it.
+func sized(b []byte) []byte {
+	var room [binary.MaxVarintLen32]byte
+	return slices.Insert(b, 0, binary.AppendUvarint(room[:0], uint64(len(b)))...)
 }
 
 // writer appends the value of a record.
@@ -190,56 +200,6 @@ var types = func() (all []event.FieldType) {
 	return all
 }()
 
-// chain walks the records of one subject, the newest first.
-type chain struct {
-	data []byte
-	at   uint32 // where the record begins
-	body int    // where its part of the chain ends
-	key  int    // where the oldest names the subject; known when next has come to it
-	rest uint32 // where the next begins; 0 = this is the oldest
-}
-
-func chainAt(data []byte, newest uint32) chain { return chain{data: data, rest: newest} }
-
-// next goes on to the next record; false after the oldest.
-func (c *chain) next() bool {
-	if c.rest == 0 {
-		return false
-	}
-	c.at = c.rest
-	cur := cursor{c.data, int(c.at) + 1}
-	if c.data[c.at]&oldest == 0 {
-		c.rest = c.at - uint32(cur.uvarint())
-		c.body = cur.at
-		return true
-	}
-	c.rest, c.key = 0, cur.at
-	if sort(cur.byte()) == aPerson {
-		cur.uvarint()
-		cur.at += len(identity.Pseudonym{})
-	} else {
-		cur.uvarint()
-		cur.uvarint()
-	}
-	c.body = cur.at
-	return true
-}
-
-// record reads the record that next has come to; its value follows at cur.
-func (c *chain) record() (r record, cur cursor) {
-	cur = cursor{c.data, c.body}
-	r.kind = kind(c.data[c.at] &^ oldest)
-	r.from = epoch + cur.varint()
-	r.recorded = r.from + cur.varint()
-	r.place = uint32(cur.uvarint())
-	r.offset = int64(cur.uvarint())
-	if r.kind != identityKind {
-		r.actor = uint32(cur.uvarint())
-		r.recipient = uint32(cur.uvarint())
-	}
-	return r, cur
-}
-
 // cursor reads what writer wrote.
 type cursor struct {
 	data []byte
@@ -252,13 +212,24 @@ func (c *cursor) byte() byte {
 }
 
 func (c *cursor) uvarint() uint64 {
-	if b := c.data[c.at]; b < 0x80 {
-		c.at++
+	b := c.data[c.at]
+	c.at++
+	if b < 0x80 {
 		return uint64(b)
 	}
-	n, size := binary.Uvarint(c.data[c.at:])
-	c.at += size
-	return n
+	return c.long(uint64(b & 0x7f))
+}
+
+// long reads on after the first byte of a number.
+func (c *cursor) long(n uint64) uint64 {
+	for shift := 7; ; shift += 7 {
+		b := c.data[c.at]
+		c.at++
+		n |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			return n
+		}
+	}
 }
 
 func (c *cursor) varint() int64 {
@@ -267,7 +238,26 @@ func (c *cursor) varint() int64 {
 }
 
 func (c *cursor) pseudonym() identity.Pseudonym {
-	return identity.Pseudonym(c.data[c.at : c.at+len(identity.Pseudonym{})])
+	c.at += len(identity.Pseudonym{})
+	return identity.Pseudonym(c.data[c.at-len(identity.Pseudonym{}) : c.at])
+}
+
+// record reads a record and goes on to the next; its value is at value.
+func (c *cursor) record() (r record, value cursor) {
+	size := int(c.uvarint())
+	value = *c
+	c.at += size
+	first := value.byte()
+	r.kind = kind(first &^ together)
+	r.from = epoch + value.varint()
+	r.recorded = r.from + value.varint()
+	r.place = uint32(value.uvarint())
+	r.offset = int64(value.uvarint())
+	if first&together != 0 {
+		r.actor = uint32(value.uvarint())
+		r.recipient = uint32(value.uvarint())
+	}
+	return r, value
 }
 
 // reader reads the value of a record.

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -63,31 +64,29 @@ const (
 	aRecipient
 )
 
+// hashOf is the controller's part of its subjects' hashes.
+func (s *Store) hashOf(controller string) uint64 { return maphash.String(s.seed, controller) }
+
 // hash spreads subjects over shards and tables. It is keyed: a source may
 // choose pseudonyms and names.
-func (s *Store) hash(who *subject) uint64 {
-	var b [8 + len(who.person)]byte
-	h := maphash.String(s.seed, who.controller)
+func (s *Store) hash(who *subject, controller uint64) uint64 {
+	var h uint64
 	if who.sort == aPerson {
-		copy(b[8:], who.person[:])
+		h = maphash.Bytes(s.seed, who.person[:])
 	} else {
-		n := maphash.String(s.seed, who.name)
-		for i := range 8 {
-			b[8+i] = byte(n >> (8 * i))
-		}
+		h = maphash.String(s.seed, who.name)
 	}
-	h += uint64(who.sort)
-	for i := range 8 {
-		b[i] = byte(h >> (8 * i))
-	}
-	return maphash.Bytes(s.seed, b[:])
+	// Both halves of the product of what is hashed: neither alone tells.
+	hi, lo := bits.Mul64(h^controller, 0x9e3779b97f4a7c15+2*uint64(who.sort))
+	return hi ^ lo
 }
 
-// find is the chain of a subject's records: where the newest begins, and the
-// memory it lies in. 0 = nothing is known of it.
-func (s *Store) find(who *subject) (data []byte, newest uint32) {
-	h := s.hash(who)
-	return s.shards[h>>56].find(s, uint32(h), who)
+// find is the newest block of a subject, and the view that it lies in.
+func (s *Store) find(who *subject, controller uint64) (*view, block, bool) {
+	h := s.hash(who, controller)
+	v := s.shards[h>>56].shown.Load()
+	b, ok := v.find(s, uint32(h), who)
+	return v, b, ok
 }
 
 // Learn takes a fact in. What a fact about an employee, a processor or a
@@ -103,7 +102,7 @@ func (s *Store) Learn(controller string, persons []identity.Pseudonym, fact *eve
 	p, id := s.places.at(at)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := learning{store: s, at: p, fresh: at.Offset >= p.next}
+	l := learning{store: s, hash: s.hashOf(controller), fresh: at.Offset >= p.next}
 	p.next = max(p.next, at.Offset+1)
 
 	r := record{kind: k, from: fact.ValidFrom.UnixMilli(), recorded: at.Recorded.UnixMilli(), place: id, offset: at.Offset}
@@ -134,15 +133,15 @@ func (s *Store) Learn(controller string, persons []identity.Pseudonym, fact *eve
 // learning is one fact being learnt.
 type learning struct {
 	store *Store
-	at    *place
-	fresh bool // nothing was learnt from this offset on: it cannot be there yet
+	hash  uint64 // of the controller
+	fresh bool   // nothing was learnt from this offset on: it cannot be there yet
 	body  []byte
 	room  [128]byte
 }
 
 func (l *learning) add(who *subject, r *record, value *event.Facts) {
 	if l.body == nil {
-		l.body = r.append(l.room[:0], l.store, who.controller, value)
+		l.body = sized(r.append(l.room[:0], l.store, who.controller, value))
 	}
 	if l.put(who, r, identity.Pseudonym{}) {
 		l.store.facts.Add(1)
@@ -152,11 +151,11 @@ func (l *learning) add(who *subject, r *record, value *event.Facts) {
 // link makes persons one: the first with each of the others, noted with both.
 func (l *learning) link(controller string, persons []identity.Pseudonym, r *record) {
 	for i, who := range persons {
-		if i == 0 || slices.Contains(persons[:i], who) {
+		if slices.Contains(persons[:i], who) || i == 0 {
 			continue
 		}
 		for _, pair := range [2][2]identity.Pseudonym{{persons[0], who}, {who, persons[0]}} {
-			l.body = append(r.append(l.room[:0], l.store, controller, nil), pair[1][:]...)
+			l.body = sized(append(r.append(l.room[:0], l.store, controller, nil), pair[1][:]...))
 			if l.put(&subject{controller: controller, person: pair[0]}, r, pair[1]) {
 				l.store.links.Add(1)
 			}
@@ -166,15 +165,16 @@ func (l *learning) link(controller string, persons []identity.Pseudonym, r *reco
 
 // put writes the record unless it is there.
 func (l *learning) put(who *subject, r *record, other identity.Pseudonym) bool {
-	h := l.store.hash(who)
+	h := l.store.hash(who, l.hash)
 	sh := &l.store.shards[h>>56]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	data, newest := sh.find(l.store, uint32(h), who)
-	if newest != 0 && !l.fresh && has(data, newest, r, other) {
+	v := sh.shown.Load()
+	b, is := v.find(l.store, uint32(h), who)
+	if is && !l.fresh && v.has(b, r, other) {
 		return false
 	}
-	sh.put(l.store, uint32(h), who, newest, r.kind, l.body)
+	sh.put(l.store, uint32(h), who, b, is, l.body)
 	return true
 }
 
@@ -196,8 +196,8 @@ func (s *Store) Size() Size {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		size.Subjects += sh.subjects
-		if t := sh.table.Load(); t != nil {
-			size.Bytes += 8*int64(len(*t)) + int64(cap(*sh.data.Load()))
+		if v := sh.shown.Load(); v != nil {
+			size.Bytes += 8*int64(len(v.table)) + int64(len(v.data))
 		}
 		sh.mu.Unlock()
 	}

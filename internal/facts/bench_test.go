@@ -1,0 +1,92 @@
+package facts
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/identity"
+)
+
+// crowd is a store of what is usual about n persons, one employee and one
+// recipient. The facts of one person lie far apart.
+func crowd(t testing.TB, n int) *Store {
+	s := New()
+	offset := int64(0)
+	learn := func(f *event.Fact, persons ...identity.Pseudonym) {
+		offset++
+		s.Learn("acme", persons, f, at(offset))
+	}
+	trained := fact(t, "employee", `{"employee":{"trained":true}}`, day(1))
+	trained.AboutActor = "anna"
+	learn(trained)
+	processor := fact(t, "processor", `{"processor":{"contract":true,"storage_country":"EE"}}`, day(1))
+	processor.AboutOrg = "acme/post"
+	learn(processor)
+	kinds := []*event.Fact{
+		fact(t, "relationship_end", `{"relationship_end":null}`, day(1)), fact(t, "contract_end", `{"contract_end":"2025-01-01"}`, day(2)),
+		consents(3, consent("p", 3, -1)), {Name: event.IdentityFact, ValidFrom: day(3)},
+		fact(t, "objection", `{"objection":[{"controller":"acme","purpose":"q","made_at":"2024-01-03T12:00:00Z","outcome":"upheld"}]}`, day(4)),
+		fact(t, "opt_out", `{"opt_out":[{"controller":"acme","scope":"direct-marketing","made_at":"2024-01-03T12:00:00Z"}]}`, day(5)),
+		fact(t, "request", `{"request":[{"controller":"acme","type":"access","made_at":"2024-01-03T12:00:00Z","handled":true}]}`, day(6)),
+	}
+	for k, one := range []int{1, 2, 3, 3, 20, 20, 50} { // of how many persons
+		for i := range n {
+			switch p := numbered(i); {
+			case i%one != 0:
+			case kinds[k].Name == event.IdentityFact:
+				learn(kinds[k], p, numbered(i+n))
+			default:
+				learn(kinds[k], p)
+			}
+		}
+	}
+	return s
+}
+
+func numbered(i int) (p identity.Pseudonym) {
+	rng := rand.NewPCG(uint64(i), 3)
+	binary.LittleEndian.PutUint64(p[:8], rng.Uint64())
+	binary.LittleEndian.PutUint64(p[8:], rng.Uint64())
+	return p
+}
+
+// It counts the allocations of the whole process, so that it runs alone.
+func TestReaderAllocatesNothing(t *testing.T) {
+	s := crowd(t, 300)
+	r := s.Reader()
+	var f event.Facts
+	i := 0
+	recall := func() {
+		r.AsSeen(&f, at(1e6), "acme", numbered(i%300), "anna", "acme/post", day(9))
+		if i++; f.Get(event.EmployeeTrained) != event.BoolValue(true) || f.Get(event.RelationshipEnd).State != event.Null {
+			t.Fatalf("recalled %s", show(f))
+		}
+	}
+	for range 300 { // make room
+		recall()
+	}
+	if n := testing.AllocsPerRun(300, recall); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkReader(b *testing.B) {
+	for _, n := range []int{1000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := crowd(b, n)
+			r := s.Reader()
+			var f event.Facts
+			who := make([]identity.Pseudonym, 1<<16)
+			for i := range who {
+				who[i] = numbered(rand.IntN(n))
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				r.AsOf(&f, "acme", who[i%len(who)], "anna", "acme/post", day(9))
+			}
+		})
+	}
+}
