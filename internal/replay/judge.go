@@ -35,13 +35,15 @@ type Judge struct {
 func (j *Judge) Verdict(row *trail.Row) (verdict.Verdict, error) {
 	w := j.work()
 	defer j.idle.Put(w)
-	if err := w.recall(row, j.Facts); err != nil {
+	if err := w.recall(row); err != nil {
 		return verdict.Verdict{}, err
 	}
-	v, err := w.judge(j.Registers)
-	if err != nil {
+	r, err := j.Registers.For(row.Controller, row.Time)
+	if err != nil && !errors.Is(err, register.ErrNotInForce) {
 		return verdict.Verdict{}, fmt.Errorf("judge the event at %s: %w", place(row), err)
 	}
+	var v verdict.Verdict
+	w.judge(&v, r)
 	return v, nil
 }
 
@@ -49,7 +51,7 @@ func (j *Judge) work() *work {
 	if w, ok := j.idle.Get().(*work); ok {
 		return w
 	}
-	return new(work)
+	return newWork(j.Facts)
 }
 
 // Event is the event of a row as it is judged: without its id and its trace,
@@ -65,11 +67,14 @@ func Event(row *trail.Row) (*event.Event, error) {
 
 // work is one event being judged again: these are large and used for many.
 type work struct {
+	facts  *facts.Reader
 	event  event.Event
 	known  event.Facts
 	stated *event.Facts            // what the event states; nil = nothing
 	texts  map[string]*event.Facts // statements, by their text
 }
+
+func newWork(store *facts.Store) *work { return &work{facts: store.Reader()} }
 
 // maxTexts is how many distinct statements one work keeps, of about 2 KB each.
 // Sources state the same few things again and again, unless a date is in them.
@@ -121,33 +126,25 @@ func (w *work) statements(row *trail.Row) (*event.Facts, error) {
 }
 
 // recall reads a row and gathers what is known as of its time.
-func (w *work) recall(row *trail.Row, store *facts.Store) error {
+func (w *work) recall(row *trail.Row) error {
 	if err := w.read(row); err != nil {
 		return err
 	}
-	w.known = store.AsOf(row.Controller, row.Person, row.Actor, row.Recipient, row.Time)
+	w.facts.AsOf(&w.known, row.Controller, row.Person, row.Actor, row.Recipient, row.Time)
 	if w.stated != nil {
 		w.known.Overlay(w.stated)
 	}
 	return nil
 }
 
-// judge judges the event by the register in force at its time.
-func (w *work) judge(set *register.Set) (verdict.Verdict, error) {
-	r, err := set.For(w.event.Controller, w.event.Time)
-	switch {
-	case errors.Is(err, register.ErrNotInForce):
-		return notInForce(), nil
-	case err != nil:
-		return verdict.Verdict{}, err
+// judge makes v the verdict by a register, or that of ingest where none was in
+// force: nil.
+func (w *work) judge(v *verdict.Verdict, r *register.Register) {
+	if r == nil {
+		*v = verdict.Verdict{Outcome: verdict.Review, Rules: append(v.Rules[:0], verdict.NotInForce), Unknown: v.Unknown[:0], Evaluator: verdict.Evaluator}
+		return
 	}
-	return verdict.Judge(r, &w.event, &w.known), nil
-}
-
-// notInForce is the verdict where there is nothing to hold an event against; it
-// is what ingest gives.
-func notInForce() verdict.Verdict {
-	return verdict.Verdict{Outcome: verdict.Review, Rules: []string{verdict.NotInForce}, Evaluator: verdict.Evaluator}
+	v.Judge(r, &w.event, &w.known)
 }
 
 // place names a row in an error.

@@ -68,7 +68,7 @@ func Try(ctx context.Context, q Question) (*Result, error) {
 	var next, done atomic.Int64
 	g, running := errgroup.WithContext(ctx)
 	for i := range tallies {
-		w := &worker{trial: t, tally: newTally(&q)}
+		w := &worker{trial: t, work: newWork(q.Facts), tally: newTally(&q)}
 		tallies[i] = w.tally
 		g.Go(func() error {
 			for running.Err() == nil {
@@ -166,27 +166,22 @@ func inForce(set *register.Set, controller string, at time.Time) *register.Regis
 // worker judges rows.
 type worker struct {
 	*trial
-	work  work
-	tally *tally
+	work          *work
+	before, after verdict.Verdict
+	tally         *tally
 }
 
 func (w *worker) row(row *trail.Row) error {
-	if err := w.work.recall(row, w.Facts); err != nil {
+	if err := w.work.recall(row); err != nil {
 		return err
 	}
 	current, draft := inForce(w.Current, row.Controller, row.Time), w.draft(row.Controller, row.Time)
-	before := w.judge(current)
-	after := before
-	if draft != current && (draft == nil || current == nil || draft.Version != current.Version) {
-		after = w.judge(draft)
+	w.work.judge(&w.before, current)
+	if draft == current || draft != nil && current != nil && draft.Version == current.Version {
+		w.tally.add(row, &w.before, &w.before)
+		return nil
 	}
-	w.tally.add(row, &before, &after)
+	w.work.judge(&w.after, draft)
+	w.tally.add(row, &w.before, &w.after)
 	return nil
-}
-
-func (w *worker) judge(r *register.Register) verdict.Verdict {
-	if r == nil {
-		return notInForce()
-	}
-	return verdict.Judge(r, &w.work.event, &w.work.known)
 }
