@@ -68,7 +68,7 @@ a trail that answers, for any person at any time, who received their data.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newRegisterCommand(), newEventCommand(), newEmitCommand(), newVerifyCommand(), newIngestCommand(),
-		newServeCommand(), newAnswerCommand(), newDemoCommand(), newOpenAPICommand())
+		newServeCommand(), newAnswerCommand(), newDriftCommand(), newDemoCommand(), newOpenAPICommand())
 	return root
 }
 

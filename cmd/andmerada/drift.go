@@ -1,0 +1,159 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/andmerada/andmerada/internal/answer"
+)
+
+func newDriftCommand() *cobra.Command {
+	var file string
+	var asJSON bool
+	var req answer.DriftRequest
+	cmd := &cobra.Command{
+		Use:   "drift",
+		Short: "What is done and never declared, and what is declared and never seen",
+		Long: `Drift holds the trail against the registers, both ways: recipients, purposes, categories
+and sources that were seen but are not declared, and those that are declared but were not
+seen in the period. Each event is held against the register that was in force at its time.
+
+It exits with 1 if anything was seen that is not declared.`,
+		Example: `  andmerada drift
+  andmerada drift --controller elektrum --since 2026-01-01 --until 2026-06-30
+  andmerada drift --json | jq '.controllers[].undeclared[] | {kind, name, count}'`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			c, err := findConfig(file)
+			if err != nil {
+				return err
+			}
+			deps, closeDeps, err := answerDeps(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, closeDeps()) }()
+			a, err := answer.DriftOf(cmd.Context(), deps, req)
+			if fault := new(answer.Fault); errors.As(err, &fault) {
+				return usageError{fmt.Errorf("drift: %w", err)}
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = writeJSON(cmd.OutOrStdout(), a)
+			} else {
+				err = printDrift(cmd.OutOrStdout(), a)
+			}
+			if err == nil && a.Found() {
+				err = errFound
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	configFlag(cmd, &file)
+	f.BoolVar(&asJSON, "json", false, "print JSON, as the API does")
+	f.StringVar(&req.Controller, "controller", "", "only this controller, e.g. elektrum")
+	f.StringVar(&req.From, "since", "", "first day, YYYY-MM-DD, or an RFC 3339 time (default: the beginning)")
+	f.StringVar(&req.To, "until", "", "last day, included")
+	return cmd
+}
+
+// driftTitles say what each kind of drift is.
+var driftTitles = map[answer.DriftKind]string{
+	answer.UndeclaredPurpose:      "purpose",
+	answer.UndeclaredRecipient:    "recipient",
+	answer.RecipientNotStated:     "recipient not stated",
+	answer.RecipientOtherPurpose:  "recipient for another purpose",
+	answer.UndeclaredCategory:     "category",
+	answer.CategoryOutsidePurpose: "category outside the purpose",
+	answer.UndeclaredSource:       "source",
+}
+
+func printDrift(out io.Writer, a *answer.DriftAnswer) error {
+	for i := range a.Controllers {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		if err := printDriftOf(out, &a.Controllers[i]); err != nil {
+			return fmt.Errorf("print the drift: %w", err)
+		}
+	}
+	return nil
+}
+
+func printDriftOf(out io.Writer, d *answer.Drift) error {
+	zone, err := time.LoadLocation(d.Period.Zone)
+	if err != nil {
+		return err
+	}
+	day := func(t time.Time, never string) string {
+		if t.IsZero() {
+			return never
+		}
+		return t.In(zone).Format(time.DateOnly)
+	}
+	fmt.Fprintf(out, "%s: %s held against %s", d.Controller.Name, plural(int(d.Events), "event"), plural(len(d.Registers), "register"))
+	if d.Before > 0 {
+		fmt.Fprintf(out, "; %s of before the first register held against none", plural(int(d.Before), "event"))
+	}
+	fmt.Fprintf(out, "\n\n")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if len(d.Undeclared) == 0 {
+		fmt.Fprintln(out, "Nothing was seen that is not declared.")
+	} else {
+		fmt.Fprintln(w, "SEEN, NOT DECLARED\tWHAT\tTIMES\tFIRST\tLAST\tEXAMPLE")
+		for i := range d.Undeclared {
+			s := &d.Undeclared[i]
+			example := "-"
+			if len(s.Examples) > 0 {
+				example = s.Examples[0].Path()
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", driftTitles[s.Kind], seenText(s), s.Count, day(s.First, ""), day(s.Last, ""), example)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	if len(d.Unseen) == 0 {
+		fmt.Fprintln(out, "Everything that is declared was seen.")
+	} else {
+		fmt.Fprintln(w, "DECLARED, NOT SEEN\tWHAT\tCLAUSE\tLAST SEEN")
+		for _, u := range d.Unseen {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", driftTitles[u.Kind], u.ID, strings.Join(u.Clauses, " "), day(u.LastSeen, "never"))
+		}
+	}
+	if !d.Complete {
+		fmt.Fprintln(out, "Data were used in too many ways to list them all: ask for a shorter period.")
+	}
+	return w.Flush()
+}
+
+// seenText is what was seen, as the events name it.
+func seenText(s *answer.Seen) string {
+	text := cmp.Or(s.ID, s.Name)
+	if s.Organisation != "" || s.Code != "" {
+		if more := strings.TrimSpace(s.Code + " " + s.Country); more != "" && more != text {
+			text += " (" + more + ")"
+		}
+	}
+	if s.Purpose != nil {
+		text += " for " + s.Purpose.ID
+	}
+	if s.Resembles != "" {
+		text += ", declared as " + s.Resembles
+	}
+	if s.List == "open" {
+		text += " [open list]"
+	}
+	return text
+}
