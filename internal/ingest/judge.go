@@ -54,7 +54,8 @@ type judge struct {
 
 	event    event.Event // the one at work
 	row      trail.Row
-	known    event.Facts
+	reader   *facts.Reader
+	known    event.Facts // its lists are the reader's to overwrite
 	body     []byte
 	sealed   []byte
 	scratch  []byte
@@ -171,7 +172,10 @@ func (j *judge) verdict(reg *register.Register, ev *event.Event, who identity.Ps
 	if reg == nil {
 		return verdict.Verdict{Outcome: verdict.Review, Rules: []string{verdict.NotInForce}, Evaluator: verdict.Evaluator}
 	}
-	j.known = j.facts.AsSeen(at, ev.Controller, who, ev.Actor.ID, ev.Recipient.ID, ev.Time)
+	if j.reader == nil {
+		j.reader = j.facts.Reader()
+	}
+	j.reader.AsSeen(&j.known, at, ev.Controller, who, ev.Actor.ID, ev.Recipient.ID, ev.Time)
 	j.known.Overlay(&ev.Statements)
 	return verdict.Judge(reg, ev, &j.known)
 }
