@@ -46,6 +46,7 @@ func TestEmbedded(t *testing.T) {
 	s.verify(len(past.events), 0)
 	s.holdAgainst(past)
 	s.answers(past)
+	s.replays()
 }
 
 // past is a made-up history and what is planted in it.
