@@ -52,14 +52,14 @@ would change.`,
 			if o.examples < 0 || o.examples > maxTryExamples {
 				return usageError{fmt.Errorf("--examples %d: from 0 to %d", o.examples, maxTryExamples)}
 			}
-			r, err := tryDraft(cmd, a[0], &o)
+			r, zone, err := tryDraft(cmd, a[0], &o)
 			if err != nil {
 				return err
 			}
 			if o.asJSON {
 				err = writeJSON(cmd.OutOrStdout(), r)
 			} else {
-				err = printTrial(cmd.OutOrStdout(), r)
+				err = printTrial(cmd.OutOrStdout(), r, zone)
 			}
 			if err == nil && o.failOnChange && r.Changed.Verdicts > 0 {
 				err = errFound
@@ -82,9 +82,9 @@ would change.`,
 
 const maxTryExamples = 1000
 
-// tryDraft reads the draft first: its faults need no trail to be seen.
-func tryDraft(cmd *cobra.Command, draft string, o *tryOptions) (r *replay.Result, err error) {
-	ctx := cmd.Context()
+// tryDraft reads the draft first: its faults need no trail to be seen. The zone
+// is the draft's.
+func tryDraft(cmd *cobra.Command, draft string, o *tryOptions) (*replay.Result, *time.Location, error) {
 	q := replay.Question{AsDated: o.asDated, Examples: o.examples}
 	c, configErr := findConfig(o.config)
 	if configErr == nil && o.registers == "" {
@@ -92,14 +92,14 @@ func tryDraft(cmd *cobra.Command, draft string, o *tryOptions) (r *replay.Result
 	}
 	inForce, err := registersFS(o.registers)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if q.Current, err = loadRegisters(o.registers); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	drafts, err := readDrafts(draft, inForce)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	q.Draft = draftSet(drafts, q.Current, o.asDated)
 	if o.controller != "" {
@@ -107,14 +107,24 @@ func tryDraft(cmd *cobra.Command, draft string, o *tryOptions) (r *replay.Result
 	}
 	zone := drafts[0].Zone
 	if q.From, err = tryTime("--since", o.since, zone); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if q.To, err = tryTime("--until", o.until, zone); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if configErr != nil {
-		return nil, configErr
+		return nil, nil, configErr
 	}
+	r, err := tryOn(cmd, c, q)
+	if errors.Is(err, replay.ErrNothingToTry) {
+		err = usageError{err}
+	}
+	return r, zone, err
+}
+
+// tryOn asks the question of the trail that the configuration names.
+func tryOn(cmd *cobra.Command, c *config, q replay.Question) (r *replay.Result, err error) {
+	ctx := cmd.Context()
 	db, err := openTrail(ctx, c, true)
 	if err != nil {
 		return nil, err
@@ -127,11 +137,7 @@ func tryDraft(cmd *cobra.Command, draft string, o *tryOptions) (r *replay.Result
 	var done func()
 	q.Progress, done = tryProgress(ctx, cmd.ErrOrStderr())
 	defer done()
-	r, err = replay.Try(ctx, q)
-	if errors.Is(err, replay.ErrNothingToTry) {
-		return nil, usageError{err}
-	}
-	return r, err
+	return replay.Try(ctx, q)
 }
 
 // readDrafts reads the file of a register, or a directory of them.

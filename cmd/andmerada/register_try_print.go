@@ -14,8 +14,10 @@ import (
 // maxTryRows is how many changes are printed; JSON has all.
 const maxTryRows = 40
 
-// printTrial prints what a draft would change, for people.
-func printTrial(out io.Writer, r *replay.Result) error {
+// printTrial prints what a draft would change, for people, with the days of a
+// zone.
+func printTrial(out io.Writer, r *replay.Result, zone *time.Location) error {
+	day := func(t time.Time) string { return t.In(zone).Format(time.DateOnly) }
 	for _, d := range r.Drafts {
 		from := "undated"
 		if d.InForce != "" {
@@ -26,7 +28,7 @@ func printTrial(out io.Writer, r *replay.Result) error {
 	if r.AsDated {
 		fmt.Fprintln(out, "Each event was held against the register that would be in force at its time (--as-dated).")
 	} else {
-		fmt.Fprintln(out, "It was held against all events, whatever the day from which it is in force.")
+		fmt.Fprintln(out, "The draft was held against all events, whatever the day from which it is in force.")
 	}
 	if r.Verdicts == 0 {
 		fmt.Fprintln(out, "\nThere are no events to try it on.")
@@ -39,7 +41,7 @@ func printTrial(out io.Writer, r *replay.Result) error {
 	fmt.Fprint(out, ". Nothing was written.\n\n")
 	if r.Changed.Verdicts == 0 {
 		fmt.Fprintln(out, "The draft changes no verdict.")
-	} else if err := printChanges(out, r); err != nil {
+	} else if err := printChanges(out, r, day); err != nil {
 		return fmt.Errorf("print what changes: %w", err)
 	}
 	if r.Regrounded > 0 {
@@ -51,7 +53,7 @@ func printTrial(out io.Writer, r *replay.Result) error {
 	return nil
 }
 
-func printChanges(out io.Writer, r *replay.Result) error {
+func printChanges(out io.Writer, r *replay.Result, day func(time.Time) string) error {
 	fmt.Fprintf(out, "The draft changes %s verdicts, on %s persons:\n\n", number(r.Changed.Verdicts), number(r.Changed.Persons))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  BEFORE\tAFTER\tVERDICTS\tPERSONS\tFIRST\tLAST")
@@ -85,7 +87,7 @@ func printChanges(out io.Writer, r *replay.Result) error {
 				fmt.Fprintln(w, "  #\tEXAMPLE\tSOURCE\tTIME\tOPERATION\tPERSON")
 				examples = true
 			}
-			fmt.Fprintf(w, "  %d\t%s/%d/%d\t%s\t%s\t%s\t%d\n", i+1, e.Topic, e.Partition, e.Offset, e.Source, e.Time.Format(time.RFC3339), e.Operation, e.Index)
+			fmt.Fprintf(w, "  %d\t%s/%d/%d\t%s\t%s\t%s\t%d\n", i+1, e.Topic, e.Partition, e.Offset, e.Source, e.Time.UTC().Format(time.RFC3339), e.Operation, e.Index)
 		}
 	}
 	if examples {
@@ -112,8 +114,6 @@ func orDash(s string) string {
 	}
 	return s
 }
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // number writes a number with its thousands apart.
 func number(n uint64) string {
