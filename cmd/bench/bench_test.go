@@ -27,6 +27,9 @@ func TestRunsThrough(t *testing.T) {
 	if r.Verdict == nil || r.Verdict.Judge <= 0 || r.Verdict.Verdicts < 1000 {
 		t.Errorf("verdict: %+v", r.Verdict)
 	}
+	if v := r.Replay; v == nil || v.PerSec <= 0 || v.CPU <= 0 || v.Verdicts < 8000 || v.Facts < 1000 {
+		t.Errorf("replay: %+v", v)
+	}
 	if c := r.Ingest; c == nil || c.Ratio <= 0 || c.Events < 10_000 || trailBytes(c.OursBytes) <= 0 || trailBytes(c.EngineBytes) <= 0 {
 		t.Errorf("ingest: %+v", c)
 	} else if o, e := c.OursBytes[0], c.EngineBytes[0]; o.Rows != e.Rows || o.Rows != uint64(c.Events) {
@@ -36,7 +39,7 @@ func TestRunsThrough(t *testing.T) {
 		t.Errorf("answer: %+v", a)
 	}
 	var table bytes.Buffer
-	if err := r.write(&table, false); err != nil || strings.Count(table.String(), "\n") != 8 {
+	if err := r.write(&table, false); err != nil || strings.Count(table.String(), "\n") != 9 {
 		t.Errorf("%v\n%s", err, &table)
 	}
 	left, err := filepath.Glob(filepath.Join(tmp, "*"))

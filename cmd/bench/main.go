@@ -39,7 +39,7 @@ type options struct {
 }
 
 // measures are what can be asked for, in the order in which it is done.
-var measures = []string{"verdict", "ingest", "answer"}
+var measures = []string{"verdict", "replay", "ingest", "answer"}
 
 func main() {
 	if os.Getenv("GOGC") == "" {
@@ -86,7 +86,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.IntVar(&o.Persons, "persons", 200, "how many persons to answer")
 	f.IntVar(&o.Consumers, "consumers", 2, "consumers of ClickHouse's Kafka engine")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of a table")
-	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the runs of ingest to this `file`")
+	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the runs of ingest, or of a draft's trial, to this `file`: the last of what is measured stays")
 	only := f.String("only", strings.Join(measures, ","), "what to measure")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -120,7 +120,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (r *result, err
 	for _, step := range []struct {
 		name string
 		do   func(context.Context, *result) error
-	}{{"verdict", p.verdicts}, {"ingest", p.compare}, {"answer", p.answers}} {
+	}{{"verdict", p.verdicts}, {"replay", p.replays}, {"ingest", p.compare}, {"answer", p.answers}} {
 		if !o.wants(step.name) {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // result is all that was measured; what was not asked for is nil.
@@ -16,6 +17,7 @@ type result struct {
 	Machine machineInfo    `json:"machine"`
 	Seed    uint64         `json:"seed"`
 	Verdict *verdictResult `json:"verdict,omitempty"`
+	Replay  *replayResult  `json:"replay,omitempty"`
 	Ingest  *comparison    `json:"ingest,omitempty"`
 	Answer  *answerResult  `json:"answer,omitempty"`
 }
@@ -69,6 +71,9 @@ func (r *result) table(w io.Writer) error {
 	row("machine", fmt.Sprintf("%d cores", m.Cores), "%s; %s; ClickHouse %s; load before %s", m.CPU, m.Go, m.Engine, m.Load)
 	if v := r.Verdict; v != nil {
 		row("verdict", fmt.Sprintf("%.0f ns", v.Judge), "on one core, over %d events; recalling the facts before it %.0f ns", v.Verdicts, v.Recall)
+	}
+	if v := r.Replay; v != nil {
+		row("replay", fmt.Sprintf("%.0f events/s", v.PerSec), "stored events judged by the register in force and by a draft; %.2f CPU us an event, ClickHouse's included; %d events; %d facts read before in %s", v.CPU, v.Verdicts, v.Facts, v.Learn.Round(time.Millisecond))
 	}
 	if c := r.Ingest; c != nil {
 		row("ingest / Kafka engine", fmt.Sprintf("%.2f", c.Ratio), "events/s with verdict, to events/s of ClickHouse's Kafka engine (%d consumers) without; median of %d runs", c.Consumers, len(c.Ours))
