@@ -30,12 +30,14 @@ var mayImport = []struct {
 	{"internal/facts", []string{"internal/event", "internal/identity"}},
 	{"internal/trail", []string{"internal/event", "internal/identity", "internal/register", "internal/verdict"}},
 
+	{"internal/duties", []string{"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts"}},
+
 	// What is done with it.
 	{"internal/replay", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
 	}},
 	{"internal/answer", []string{
-		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
+		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/duties",
 	}},
 	{"internal/ingest", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
@@ -155,7 +157,7 @@ func importPath(t *testing.T, spec *ast.ImportSpec) string {
 
 // pure packages can be read, tested and fuzzed without anything running, and
 // judging an event again always gives the same.
-var pure = []string{"internal/event", "internal/register", "internal/register/condition", "internal/verdict"}
+var pure = []string{"internal/event", "internal/register", "internal/register/condition", "internal/verdict", "internal/duties"}
 
 // impure are packages of the standard library that reach outside. A slash at
 // the end means all below it.
