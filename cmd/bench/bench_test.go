@@ -17,7 +17,7 @@ func TestRunsThrough(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	var out, progress bytes.Buffer
-	if code := run(t.Context(), []string{"--events", "12000", "--runs", "1", "--persons", "5", "--json"}, &out, &progress); code != 0 {
+	if code := run(t.Context(), []string{"--events", "12000", "--runs", "1", "--persons", "5", "--fact-persons", "3000", "--json"}, &out, &progress); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, &progress)
 	}
 	var r result
@@ -26,6 +26,9 @@ func TestRunsThrough(t *testing.T) {
 	}
 	if r.Verdict == nil || r.Verdict.Judge <= 0 || r.Verdict.Verdicts < 1000 {
 		t.Errorf("verdict: %+v", r.Verdict)
+	}
+	if f := r.Facts; f == nil || f.Persons != 3000 || f.Facts < 2*f.Persons || f.PerPerson <= 0 || f.P99 < f.P50 {
+		t.Errorf("facts: %+v", f)
 	}
 	if v := r.Replay; v == nil || v.PerSec <= 0 || v.CPU <= 0 || v.Verdicts < 8000 || v.Facts < 1000 {
 		t.Errorf("replay: %+v", v)
@@ -39,7 +42,7 @@ func TestRunsThrough(t *testing.T) {
 		t.Errorf("answer: %+v", a)
 	}
 	var table bytes.Buffer
-	if err := r.write(&table, false); err != nil || strings.Count(table.String(), "\n") != 9 {
+	if err := r.write(&table, false); err != nil || strings.Count(table.String(), "\n") != 11 {
 		t.Errorf("%v\n%s", err, &table)
 	}
 	left, err := filepath.Glob(filepath.Join(tmp, "*"))

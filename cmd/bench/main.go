@@ -33,13 +33,15 @@ type options struct {
 	Runs      int
 	Persons   int
 	Consumers int
-	only      []string
-	json      bool
-	profile   string
+	// FactPersons are those whose facts are remembered.
+	FactPersons int
+	only        []string
+	json        bool
+	profile     string
 }
 
 // measures are what can be asked for, in the order in which it is done.
-var measures = []string{"verdict", "replay", "ingest", "answer"}
+var measures = []string{"verdict", "facts", "replay", "ingest", "answer"}
 
 func main() {
 	if os.Getenv("GOGC") == "" {
@@ -84,6 +86,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.Uint64Var(&o.Seed, "seed", 1, "of the made-up past")
 	f.IntVar(&o.Runs, "runs", 3, "how often each side of a comparison runs; the median counts")
 	f.IntVar(&o.Persons, "persons", 200, "how many persons to answer")
+	f.IntVar(&o.FactPersons, "fact-persons", 5_000_000, "how many persons to remember facts of, of about 125 bytes each")
 	f.IntVar(&o.Consumers, "consumers", 2, "consumers of ClickHouse's Kafka engine")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the runs of ingest, or of a draft's trial, to this `file`: the last of what is measured stays")
@@ -100,8 +103,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	switch {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("%q is not a flag: see --help", f.Arg(0))
-	case o.Events < 1 || o.Runs < 1 || o.Persons < 1 || o.Consumers < 1:
-		return o, errors.New("--events, --runs, --persons and --consumers must be above 0")
+	case o.Events < 1 || o.Runs < 1 || o.Persons < 1 || o.FactPersons < 1 || o.Consumers < 1:
+		return o, errors.New("--events, --runs, --persons, --fact-persons and --consumers must be above 0")
 	}
 	return o, nil
 }
@@ -120,7 +123,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (r *result, err
 	for _, step := range []struct {
 		name string
 		do   func(context.Context, *result) error
-	}{{"verdict", p.verdicts}, {"replay", p.replays}, {"ingest", p.compare}, {"answer", p.answers}} {
+	}{{"verdict", p.verdicts}, {"facts", p.remember}, {"replay", p.replays}, {"ingest", p.compare}, {"answer", p.answers}} {
 		if !o.wants(step.name) {
 			continue
 		}

@@ -18,6 +18,7 @@ type result struct {
 	Seed    uint64         `json:"seed"`
 	Verdict *verdictResult `json:"verdict,omitempty"`
 	Replay  *replayResult  `json:"replay,omitempty"`
+	Facts   *factsResult   `json:"facts,omitempty"`
 	Ingest  *comparison    `json:"ingest,omitempty"`
 	Answer  *answerResult  `json:"answer,omitempty"`
 }
@@ -71,6 +72,10 @@ func (r *result) table(w io.Writer) error {
 	row("machine", fmt.Sprintf("%d cores", m.Cores), "%s; %s; ClickHouse %s; load before %s", m.CPU, m.Go, m.Engine, m.Load)
 	if v := r.Verdict; v != nil {
 		row("verdict", fmt.Sprintf("%.0f ns", v.Judge), "on one core, over %d events; recalling the facts before it %.0f ns", v.Verdicts, v.Recall)
+	}
+	if f := r.Facts; f != nil {
+		row("facts", fmt.Sprintf("%.0f ns", f.P50), "p50 of recalling them for a person at random; p99 %.0f ns; %.2f allocations; %d persons", f.P99, f.Allocs, f.Persons)
+		row("  in memory", fmt.Sprintf("%.0f B/person", f.PerPerson), "%.0f B a fact, %.1f facts a person; learnt in %.0f ns each", f.PerFact, float64(f.Facts)/float64(f.Persons), f.Learn)
 	}
 	if v := r.Replay; v != nil {
 		row("replay", fmt.Sprintf("%.0f events/s", v.PerSec), "stored events judged by the register in force and by a draft; %.2f CPU us an event, ClickHouse's included; %d events; %d facts read before in %s", v.CPU, v.Verdicts, v.Facts, v.Learn.Round(time.Millisecond))

@@ -67,8 +67,9 @@ func (p *place) verdicts(ctx context.Context, r *result) error {
 		}
 		questions = append(questions, q)
 	}
+	reader := store.Reader()
 	recall := func(q *question) {
-		q.known = store.AsOf(q.event.Controller, q.person, q.event.Actor.ID, q.event.Recipient.ID, q.event.Time)
+		reader.AsOf(&q.known, q.event.Controller, q.person, q.event.Actor.ID, q.event.Recipient.ID, q.event.Time)
 		q.known.Overlay(&q.event.Statements)
 	}
 	v := &verdictResult{Verdicts: len(questions)}
