@@ -128,6 +128,15 @@ func TestEval(t *testing.T) {
 		{name: "not within", expr: "within(['name', 'email'], listed('who'))", want: False},
 		{name: "nothing is within", expr: "within([], listed('who'))", want: True},
 		{name: "thirty days over a change to summer time", expr: "days_between(breach.date, event.date) == 71", facts: set(event.BreachDate, day("2024-03-31")), want: True},
+		{name: "a date written out", expr: "before(event.date, date('2024-06-11')) && after(event.date, date('2024-06-09'))", want: True},
+		{name: "null is null", expr: "contract_end != null", facts: set(event.ContractEnd, event.Value{State: event.Null}), want: False},
+		{name: "a text is in a list", expr: "breach.kind in ['payment', 'other']", facts: set(event.BreachKind, event.TextValue("other")), want: True},
+		{name: "a text of which nothing is known", expr: "breach.kind in ['payment']", want: Unknown, missing: "breach.kind"},
+		{name: "the condition of a conditional is unknown", expr: "necessity ? true : false", want: Unknown, missing: "necessity"},
+		{name: "conditional", expr: "event.operation == 'use' ? necessity : false", facts: set(event.Necessity, event.BoolValue(true)), want: True},
+		{name: "unknown goes before a failure", expr: "before(event.date, breach.ended_on) || necessity", facts: set(event.BreachEndedOn, event.Value{State: event.Null}), want: Unknown, missing: "necessity"},
+		{name: "truth values compared", expr: "necessity == true", facts: set(event.Necessity, event.BoolValue(false)), want: False},
+		{name: "an operation that there is not", expr: "event.operation != 'sell'", want: True},
 		{name: "recipient not stated", expr: "recipient.declared", want: Unknown, missing: "recipient"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -147,6 +156,84 @@ func TestEval(t *testing.T) {
 				t.Errorf("%s: %v for want of %v; want %v for want of %q", c.expr, got, missing.Append(nil), c.want, c.missing)
 			}
 		})
+	}
+}
+
+// TestElapsed: the corresponding day itself, by both ways of counting; a year
+// from 29 February ends on 28 February.
+func TestElapsed(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("Europe/Tallinn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		period, from, at string
+		calendar, tsus   Truth
+	}{
+		{"P30D", "2024-03-01", "2024-03-30T23:59:59+02:00", False, False},
+		{"P30D", "2024-03-01", "2024-03-31T00:00:00+02:00", True, False},
+		{"P30D", "2024-03-01", "2024-03-31T23:59:59+03:00", True, False},
+		{"P30D", "2024-03-01", "2024-04-01T00:00:00+03:00", True, True},
+		{"P5Y", "2019-05-20", "2024-05-19T23:59:59+03:00", False, False},
+		{"P5Y", "2019-05-20", "2024-05-20T12:00:00+03:00", True, False},
+		{"P5Y", "2019-05-20", "2024-05-21T00:00:00+03:00", True, True},
+		{"P1Y", "2024-02-29", "2025-02-28T00:00:00+02:00", True, False},
+		{"P1Y", "2024-02-29", "2025-03-01T00:00:00+02:00", True, True},
+		{"P6M", "2024-08-31", "2025-02-28T12:00:00+02:00", True, False},
+	} {
+		for tsus, want := range map[bool]Truth{false: c.calendar, true: c.tsus} {
+			env, err := NewEnv(Vocabulary{TsUS: tsus})
+			if err != nil {
+				t.Fatal(err)
+			}
+			cond, err := env.Compile("elapsed('" + c.period + "', breach.date, event.date)")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var f event.Facts
+			f.Set(event.BreachDate, day(c.from))
+			s := &Scope{Event: &event.Event{Time: instant(c.at)}, Zone: zone}
+			s.Use(&f)
+			if got, _ := cond.Eval(s); got != want {
+				t.Errorf("%s from %s at %s (TsÜS: %v): %v, want %v", c.period, c.from, c.at, tsus, got, want)
+			}
+		}
+	}
+}
+
+// TestRefused: what CEL takes and no register needs is refused, with its place.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t)
+	for expr, want := range map[string]string{
+		"elapsed('30 days', breach.date, event.date)": "column 8: \"30 days\" is no period",
+		"event.purpose + 'x' == 'y'":                  "write a text",
+		"facts.known('necesity')":                     "did you mean \"necessity\"?",
+		"necesity":                                    "did you mean \"necessity\"?",
+		"consent.active('acme/p', timestamp('2024-01-01T00:00:00Z'))": "the moment is event.time",
+		"add_years(event.date, 999999) == event.date":                 "whole number up to 1200",
+		"date('2024-02-30') == event.date":                            "not of the form",
+		"'a' < 'b'":                                                   "only whole numbers",
+		"size(event.categories) == 1":                                 "",
+	} {
+		if _, err := env.Compile(expr); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", expr, err, want)
+		}
+	}
+}
+
+// TestEvalAllocatesNothing: a verdict is given for every event there is.
+func TestEvalAllocatesNothing(t *testing.T) {
+	cond, err := newEnv(t).Compile("consent.active(event.purpose, event.time) && (breach.ended_on == null || !elapsed('P5Y', breach.ended_on, event.date)) && within(event.categories, listed('who')) || necessity")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Scope{Event: &event.Event{Categories: []string{"name"}, Time: time.Unix(1e9, 0)}, Zone: time.UTC}
+	var f event.Facts
+	f.Set(event.BreachEndedOn, day("2001-01-01"))
+	if n := testing.AllocsPerRun(100, func() { s.Use(&f); cond.Eval(s) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -140,7 +140,7 @@ func explain(iss *cel.Issues) string {
 	for _, e := range iss.Errors() {
 		msg := strings.TrimSuffix(e.Message, " (in container '')")
 		if name, ok := strings.CutPrefix(msg, "undeclared reference to '"); ok {
-			name = strings.TrimSuffix(name, "'")
+			name, _, _ = strings.Cut(name, "'")
 			msg = strings.TrimSpace(fmt.Sprintf("unknown name %q; %s", name, event.DidYouMean(name, variableNames())))
 			msg = strings.TrimSuffix(msg, ";")
 		}
