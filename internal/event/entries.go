@@ -5,14 +5,20 @@ import (
 	"time"
 )
 
-// The words that entries of the lists use.
+// Words that entries of the lists use, and registers as well.
 var (
-	consentForms    = []string{"written", "oral", "electronic"}
-	withdrawalForms = []string{"written", "reproducible-in-writing", "oral"}
-	clientRoles     = []string{"client", "user", "contact-person"}
-	outcomes        = []string{"pending", "upheld", "rejected"}
-	optOutScopes    = []string{"disclosure-for-direct-marketing", "direct-marketing", "market-opinion-research", "electronic-offers"}
-	requestTypes    = []string{"instalment", "additional-contract", "offer", "erasure", "rectification", "access", "decision-review"}
+	// ClientRoles are who may give and withdraw a consent.
+	ClientRoles = []string{"client", "user", "contact-person"}
+	// WithdrawalForms are the forms in which a consent may be withdrawn.
+	WithdrawalForms = []string{"written", "reproducible-in-writing", "oral"}
+)
+
+// The other words that entries of the lists use.
+var (
+	consentForms = []string{"written", "oral", "electronic"}
+	outcomes     = []string{"pending", "upheld", "rejected"}
+	optOutScopes = []string{"disclosure-for-direct-marketing", "direct-marketing", "market-opinion-research", "electronic-offers"}
+	requestTypes = []string{"instalment", "additional-contract", "offer", "erasure", "rectification", "access", "decision-review"}
 
 	consentMembers   = []string{"controller", "purpose", "given_at", "given_by", "form", "registered_in_crm", "withdrawn_at", "withdrawal_form", "withdrawn_by"}
 	objectionMembers = []string{"controller", "purpose", "made_at", "outcome"}
@@ -87,7 +93,7 @@ func (r *reader) consent(c *Consent, o factsOptions) {
 		case "given_at":
 			c.GivenAt = r.when(o.loc)
 		case "given_by":
-			c.GivenBy = r.choice(clientRoles)
+			c.GivenBy = r.choice(ClientRoles)
 		case "form":
 			c.Form = r.choice(consentForms)
 		case "registered_in_crm":
@@ -95,9 +101,9 @@ func (r *reader) consent(c *Consent, o factsOptions) {
 		case "withdrawn_at":
 			c.WithdrawnAt = r.when(o.loc)
 		case "withdrawal_form":
-			c.WithdrawalForm = r.choice(withdrawalForms)
+			c.WithdrawalForm = r.choice(WithdrawalForms)
 		case "withdrawn_by":
-			c.WithdrawnBy = r.choice(clientRoles)
+			c.WithdrawnBy = r.choice(ClientRoles)
 		}
 	})
 	r.need(!o.strict || c.Purpose != "", "purpose", "the purpose that was consented to")

@@ -3,6 +3,7 @@ package register
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 )
 
@@ -17,6 +18,10 @@ type Vocabulary struct {
 // maxCategories bounds the vocabulary, so that a set of categories is a value
 // of a few words.
 const maxCategories = 256
+
+// dpvTerm is a term of the W3C Data Privacy Vocabulary, or of its extension for
+// personal data.
+var dpvTerm = regexp.MustCompile(`^(dpv|pd):[A-Z][A-Za-z0-9-]+$`)
 
 type categoryWords [maxCategories / 64]uint64
 
@@ -84,6 +89,9 @@ func newVocabulary(src CategoriesSource) (*Vocabulary, error) {
 		c := &src.Categories[i]
 		if _, twice := v.byID[c.ID]; twice {
 			return nil, fmt.Errorf("category %q is listed twice", c.ID)
+		}
+		if c.DPV != "" && !dpvTerm.MatchString(c.DPV) {
+			return nil, fmt.Errorf("category %q: %q is no term of the Data Privacy Vocabulary: write one such as \"pd:Name\" or \"dpv:AnonymisedData\"", c.ID, c.DPV)
 		}
 		v.byID[c.ID] = c
 		v.index[c.ID] = i

@@ -130,6 +130,7 @@ func (c *checker) lists() {
 	r := c.r
 	c.unique("categories", len(r.Categories), func(i int) string { return r.Categories[i].ID })
 	c.unique("category_lists", len(r.CategoryLists), func(i int) string { return r.CategoryLists[i].ID })
+	c.unique("consents", len(r.Consents), func(i int) string { return r.Consents[i].ID })
 	c.unique("purposes", len(r.Purposes), func(i int) string { return r.Purposes[i].ID })
 	c.unique("recipients", len(r.Recipients), func(i int) string { return r.Recipients[i].ID })
 	c.unique("sources", len(r.Sources), func(i int) string { return r.Sources[i].ID })
@@ -154,6 +155,9 @@ func (c *checker) lists() {
 	}
 	for i := range r.Purposes {
 		c.purpose(fmt.Sprintf("purposes[%d]", i), &r.Purposes[i])
+	}
+	for i := range r.Consents {
+		c.consent(fmt.Sprintf("consents[%d]", i), &r.Consents[i])
 	}
 	for i := range r.Recipients {
 		e := &r.Recipients[i]
@@ -182,6 +186,28 @@ func (c *checker) lists() {
 	}
 	for i, a := range r.Ambiguities {
 		c.oneOf(fmt.Sprintf("ambiguities[%d].severity", i), a.Severity, "low", "medium", "high")
+	}
+}
+
+func (c *checker) consent(path string, src *ConsentSource) {
+	c.names(path, src.Name)
+	c.clauses(path, src.Clauses)
+	if c.r.purposes[c.r.FullID(src.ID)] != nil {
+		c.report(path+".id", fmt.Sprintf("%q is the id of a purpose", src.ID), "a consent to one purpose needs no entry")
+	}
+	for i, id := range src.Purposes {
+		c.purposeID(fmt.Sprintf("%s.purposes[%d]", path, i), id)
+	}
+	for _, l := range []struct {
+		key     string
+		list    []string
+		allowed []string
+	}{
+		{"given_by", src.GivenBy, event.ClientRoles}, {"withdrawn_by", src.WithdrawnBy, event.ClientRoles}, {"withdrawal_forms", src.WithdrawalForms, event.WithdrawalForms},
+	} {
+		for i, v := range l.list {
+			c.oneOf(fmt.Sprintf("%s.%s[%d]", path, l.key, i), v, l.allowed...)
+		}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // Reference is an entry of the register and the clauses that it rests on.
 type Reference struct {
-	Kind    string // controller, in-force, definition, category, category-list, purpose, recipient, not-recipient, source, rule, retention, right
+	Kind    string // controller, in-force, definition, category, category-list, consent, purpose, recipient, not-recipient, source, rule, retention, right
 	ID      string
 	Name    string // in English, as far as there is one
 	Clauses []string
@@ -33,6 +33,9 @@ func (r *Register) References() []Reference {
 	}
 	for i := range r.CategoryLists {
 		add("category-list", r.CategoryLists[i].ID, r.CategoryLists[i].Note, at("category_lists", i), r.CategoryLists[i].Clauses)
+	}
+	for i := range r.Consents {
+		add("consent", r.Consents[i].ID, r.Consents[i].Name.In("en"), at("consents", i), r.Consents[i].Clauses)
 	}
 	for i := range r.Purposes {
 		add("purpose", r.Purposes[i].ID, r.Purposes[i].Name.In("en"), at("purposes", i), r.Purposes[i].Clauses)

@@ -2,6 +2,7 @@ package register
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/andmerada/andmerada/internal/event"
@@ -13,7 +14,14 @@ func (c *checker) rules() {
 	for _, l := range c.r.CategoryLists {
 		lists[l.ID] = l.Categories
 	}
-	env, err := condition.NewEnv(condition.Vocabulary{Contains: c.r.Vocab.Contains, Lists: lists, TsUS: c.r.PeriodConvention == "tsys"})
+	consents := make(map[string]condition.ConsentTerms)
+	for i := range c.r.Consents {
+		s := &c.r.Consents[i]
+		consents[c.r.FullID(s.ID)] = condition.ConsentTerms{GivenBy: s.GivenBy, WithdrawnBy: s.WithdrawnBy, WithdrawalForms: s.WithdrawalForms}
+	}
+	env, err := condition.NewEnv(condition.Vocabulary{
+		Contains: c.r.Vocab.Contains, Lists: lists, Consents: consents, TsUS: c.r.PeriodConvention == "tsys",
+	})
 	if err != nil {
 		c.report("", err.Error(), "")
 		return
@@ -171,11 +179,11 @@ func (c *checker) condition(path, expr string) *condition.Condition {
 		if !own {
 			continue
 		}
-		if _, ok := c.r.purposes[s]; ok {
+		if _, ok := c.r.purposes[s]; ok || slices.ContainsFunc(c.r.Consents, func(c ConsentSource) bool { return c.ID == slug }) {
 			continue
 		}
 		if _, ok := c.r.recipients[s]; !ok {
-			c.report(path, fmt.Sprintf("there is no purpose or recipient %q", s), event.DidYouMean(slug, append(c.recipientIDs(), c.purposeIDs()...)))
+			c.report(path, fmt.Sprintf("there is no purpose, consent or recipient %q", s), event.DidYouMean(slug, append(c.recipientIDs(), c.purposeIDs()...)))
 		}
 	}
 	for _, l := range compiled.Compared {

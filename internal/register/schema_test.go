@@ -91,6 +91,7 @@ func TestSchemaHasTheFieldsOfTheLoader(t *testing.T) {
 		"definition":   {register.Definition{}, schema.Defs["definition"]},
 		"category":     {register.CategoryName{}, schema.Defs["category"]},
 		"categoryList": {register.CategoryList{}, schema.Defs["categoryList"]},
+		"consent":      {register.ConsentSource{}, schema.Defs["consent"]},
 		"purpose":      {register.PurposeSource{}, schema.Defs["purpose"]},
 		"recipient":    {register.RecipientEntry{}, schema.Defs["recipient"]},
 		"notRecipient": {register.NotRecipient{}, schema.Defs["notRecipient"]},

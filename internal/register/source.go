@@ -26,6 +26,7 @@ type Source struct {
 	Definitions   []Definition     `yaml:"definitions,omitempty"`
 	Categories    []CategoryName   `yaml:"categories"`
 	CategoryLists []CategoryList   `yaml:"category_lists,omitempty"`
+	Consents      []ConsentSource  `yaml:"consents,omitempty"`
 	Purposes      []PurposeSource  `yaml:"purposes"`
 	Recipients    []RecipientEntry `yaml:"recipients"`
 	NotRecipients []NotRecipient   `yaml:"not_recipients,omitempty"`
@@ -128,6 +129,24 @@ type CategoryList struct {
 	Categories []string `yaml:"categories"`
 	Clauses    []string `yaml:"clauses"`
 	Note       string   `yaml:"note,omitempty"`
+}
+
+// ConsentSource is a consent that covers several purposes at once, or that the
+// notice ties to a form; a consent to a single purpose, with nothing more said of
+// it, goes by the purpose's own id.
+type ConsentSource struct {
+	ID       string   `yaml:"id"`
+	Name     Names    `yaml:"name"`
+	Purposes []string `yaml:"purposes"` // that it covers
+	// GivenBy and WithdrawnBy are who can give and withdraw it: client, user,
+	// contact-person. Left out: anyone. What others do counts for nothing.
+	GivenBy     []string `yaml:"given_by,omitempty"`
+	WithdrawnBy []string `yaml:"withdrawn_by,omitempty"`
+	// WithdrawalForms are those in which the notice lets it be withdrawn. Whether
+	// a withdrawal in another form counts cannot be told.
+	WithdrawalForms []string `yaml:"withdrawal_forms,omitempty"`
+	Clauses         []string `yaml:"clauses"`
+	Note            string   `yaml:"note,omitempty"`
 }
 
 // PurposeSource is a purpose of processing (GDPR Art. 5(1)(b)).

@@ -95,6 +95,9 @@ func (q *question) inEEA(country string) any {
 }
 
 func (q *question) call(name string, args []any) any {
+	if name == "opt_out.made_by" { // for which it matters little who is not known
+		return q.list(name, args, func(i int) string { return args[i].(string) })
+	}
 	// What asks about an unknown is unknown; what asks about null, absurd.
 	if l := missingOf(args...); l != nil {
 		return l
@@ -135,12 +138,12 @@ func (q *question) call(name string, args []any) any {
 	case "facts.unclear":
 		return q.state(text(0)) == event.Unknown
 	}
-	return q.list(name, text)
+	return q.list(name, args, text)
 }
 
 // list answers the questions about the four lists. Each entry speaks for
 // itself: true, false, or not known; one that is true is enough.
-func (q *question) list(name string, text func(int) string) any {
+func (q *question) list(name string, args []any, text func(int) string) any {
 	now := q.ev.Time
 	mine := func(controller string) bool { return controller == "" || controller == q.id }
 	done := func(t time.Time, lacks string) any {
@@ -156,31 +159,41 @@ func (q *question) list(name string, text func(int) string) any {
 		if !q.facts.Consents.Known {
 			return lacking{"consent": true}
 		}
-		var withdrawn bool
+		terms := find(q.s.file["consents"], q.slug(text(0)))
+		can := func(key, who string) bool {
+			list := texts(terms[key])
+			return len(list) == 0 || slices.Contains(list, who) || who == "" && (key == "withdrawal_forms" || slices.Contains(list, "client"))
+		}
+		var withdrawn any = false
 		var standing []event.Consent
 		for _, c := range q.facts.Consents.Entries {
+			if !mine(c.Controller) || c.Purpose != text(0) || !can("given_by", c.GivenBy) {
+				continue
+			}
+			given := done(c.GivenAt, "consent")
 			switch {
-			case !mine(c.Controller) || c.Purpose != text(0):
-			case !c.WithdrawnAt.IsZero() && !c.WithdrawnAt.After(now):
-				withdrawn = true
-			default:
-				given := done(c.GivenAt, "consent")
+			case c.WithdrawnAt.IsZero() || c.WithdrawnAt.After(now) || !can("withdrawn_by", c.WithdrawnBy):
 				add(given)
-				if given != false {
-					standing = append(standing, c)
-				}
+			case can("withdrawal_forms", c.WithdrawalForm):
+				withdrawn = true
+				continue
+			default: // perhaps
+				withdrawn = junction(withdrawn, lacking{"consent": true}, true)
+				add(junction(given, lacking{"consent": true}, false))
+			}
+			if given != false {
+				standing = append(standing, c)
 			}
 		}
 		switch name {
 		case "consent.active":
 			return any_
 		case "consent.withdrawn":
-			if v, ok := any_.(bool); withdrawn && ok {
-				return !v
-			} else if withdrawn {
-				return any_
+			stands := any_
+			if v, ok := stands.(bool); ok {
+				stands = !v
 			}
-			return false
+			return junction(withdrawn, stands, false)
 		}
 		if len(standing) == 0 {
 			return true
@@ -206,6 +219,20 @@ func (q *question) list(name string, text func(int) string) any {
 			}
 			if mine(o.Controller) && (o.Purpose == "" || o.Purpose == text(0)) && o.Outcome == text(1) {
 				add(done(o.MadeAt, "objection"))
+			}
+		}
+	case "opt_out.made_by":
+		if !q.facts.OptOuts.Known {
+			return lacking{"opt_out": true}
+		}
+		for _, o := range q.facts.OptOuts.Entries {
+			who, isKnown := args[1].(string)
+			switch {
+			case !mine(o.Controller) || o.Scope != text(0):
+			case o.MadeBy == "" || isKnown && o.MadeBy == who:
+				add(done(o.MadeAt, "opt_out"))
+			case !isKnown && done(o.MadeAt, "opt_out") != false:
+				add(lacking{"opt_out": true})
 			}
 		}
 	case "opt_out.made":
@@ -325,12 +352,19 @@ func randomFacts(rng *rand.Rand, r *register.Register, ev *event.Event) (f event
 		f.Set(info.Field, v)
 	}
 	controller := func() string { return pick(rng, "", r.Controller.ID, "someone-else") }
-	purpose := func() string { return pick(rng, ev.Purpose, ev.Purpose, r.FullID(pick(rng, r.Purposes...).ID)) }
+	purpose := func() string {
+		if len(r.Consents) > 0 && rng.IntN(2) == 0 {
+			return r.FullID(pick(rng, r.Consents...).ID)
+		}
+		return pick(rng, ev.Purpose, ev.Purpose, r.FullID(pick(rng, r.Purposes...).ID))
+	}
 	f.Consents.Known, f.Objections.Known, f.OptOuts.Known, f.Requests.Known = rng.IntN(5) > 0, rng.IntN(5) > 0, rng.IntN(5) > 0, rng.IntN(5) > 0
 	for range rng.IntN(4) {
-		c := event.Consent{Controller: controller(), Purpose: purpose(), GivenAt: around(), Form: pick(rng, "", "written", "oral", "electronic"), RegisteredCRM: truth()}
+		c := event.Consent{Controller: controller(), Purpose: purpose(), GivenAt: around(), Form: pick(rng, "", "written", "oral", "electronic"), RegisteredCRM: truth(),
+			GivenBy: pick(rng, "", "", "client", "user")}
 		if rng.IntN(3) == 0 {
-			c.WithdrawnAt = around()
+			c.WithdrawnAt, c.WithdrawnBy = around(), pick(rng, "", "client", "user")
+			c.WithdrawalForm = pick(rng, "", "written", "reproducible-in-writing", "oral")
 		}
 		if f.Consents.Known {
 			f.Consents.Entries = append(f.Consents.Entries, c)
@@ -341,7 +375,7 @@ func randomFacts(rng *rand.Rand, r *register.Register, ev *event.Event) (f event
 			f.Objections.Entries = append(f.Objections.Entries, event.Objection{Controller: controller(), Purpose: pick(rng, purpose(), ""), MadeAt: around(), Outcome: pick(rng, "", "pending", "upheld", "rejected")})
 		}
 		if f.OptOuts.Known {
-			f.OptOuts.Entries = append(f.OptOuts.Entries, event.OptOut{Controller: controller(), MadeAt: around(), Scope: pick(rng, "disclosure-for-direct-marketing", "direct-marketing", "market-opinion-research", "electronic-offers")})
+			f.OptOuts.Entries = append(f.OptOuts.Entries, event.OptOut{Controller: controller(), MadeAt: around(), MadeBy: pick(rng, "", "client", "EE", "billing"), Scope: pick(rng, "disclosure-for-direct-marketing", "direct-marketing", "market-opinion-research", "electronic-offers")})
 		}
 		if f.Requests.Known {
 			f.Requests.Entries = append(f.Requests.Entries, event.Request{Controller: controller(), MadeAt: around(), Handled: truth(), Type: pick(rng, "instalment", "additional-contract", "offer", "erasure", "rectification", "access", "decision-review")})

@@ -84,7 +84,7 @@ func (c *compiler) truthCall(x ast.Expr) (truthOf, error) {
 		return c.elapsed(x, args)
 	case "unclear", "known":
 		return c.stated(x, name, args[0])
-	case "active", "withdrawn", "evidenced", "made", "handled":
+	case "active", "withdrawn", "evidenced", "made", "made_by", "handled":
 		return c.list(x, name, call.Target(), args)
 	default:
 		if before, ok := dateComparisons[name]; ok {

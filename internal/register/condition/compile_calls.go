@@ -163,14 +163,26 @@ func (c *compiler) list(x ast.Expr, function string, target ast.Expr, args []ast
 			return truth{is: t}
 		}, nil
 	}
-	consents := func(f *event.Facts) bool { return f.Consents.Known }
+	consents := func(holds func(s *Scope, terms *ConsentTerms, about string, t time.Time) tri) func(s *Scope, about string, t time.Time) tri {
+		if text, ok := literal(args[0]); ok || len(c.vocabulary.Consents) == 0 {
+			terms := c.vocabulary.Consents[text]
+			return func(s *Scope, about string, t time.Time) tri { return holds(s, &terms, about, t) }
+		}
+		all := c.vocabulary.Consents
+		return func(s *Scope, about string, t time.Time) tri {
+			terms := all[about]
+			return holds(s, &terms, about, t)
+		}
+	}
+	anyConsents := func(f *event.Facts) bool { return f.Consents.Known }
+	anyOptOuts := func(f *event.Facts) bool { return f.OptOuts.Known }
 	switch list := c.variable(target); list + "." + function {
 	case "consent.active":
-		return ask(consents, list, list, active)
+		return ask(anyConsents, list, list, consents(active))
 	case "consent.withdrawn":
-		return ask(consents, list, list, withdrawn)
+		return ask(anyConsents, list, list, consents(withdrawn))
 	case "consent.evidenced":
-		return ask(consents, list, missingRegistered, evidenced)
+		return ask(anyConsents, list, missingRegistered, consents(evidenced))
 	case "objection.made":
 		outcome, ok := literal(args[1])
 		if !ok {
@@ -179,7 +191,13 @@ func (c *compiler) list(x ast.Expr, function string, target ast.Expr, args []ast
 		return ask(func(f *event.Facts) bool { return f.Objections.Known }, list, list,
 			func(s *Scope, purpose string, t time.Time) tri { return objected(s, purpose, outcome, t) })
 	case "opt_out.made":
-		return ask(func(f *event.Facts) bool { return f.OptOuts.Known }, list, list, prohibited)
+		return ask(anyOptOuts, list, list, prohibited)
+	case "opt_out.made_by":
+		who, err := c.text(args[1])
+		if err != nil {
+			return nil, err
+		}
+		return ask(anyOptOuts, list, list, func(s *Scope, scope string, t time.Time) tri { return prohibitedBy(s, scope, who(s), t) })
 	case "request.made":
 		return ask(always, list, list, requested)
 	case "request.handled":

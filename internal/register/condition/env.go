@@ -28,10 +28,15 @@ type Env struct {
 type Vocabulary struct {
 	Contains func(list []string, category string) bool // whether a list takes in a category
 	Lists    map[string][]string                       // the register's named lists of categories
+	Consents map[string]ConsentTerms                   // what the register says of single consents, by full id
 	// TsUS: periods are counted as Estonian civil law does (tsiviilseadustiku
 	// üldosa seadus §135(1), §136(2), §137(1)).
 	TsUS bool
 }
+
+// ConsentTerms is what a notice says of a consent: who can give and withdraw
+// it, nil for anyone, and in which forms it is withdrawn, nil for any.
+type ConsentTerms struct{ GivenBy, WithdrawnBy, WithdrawalForms []string }
 
 // NewEnv makes the language.
 func NewEnv(v Vocabulary) (*Env, error) {

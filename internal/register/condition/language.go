@@ -71,6 +71,7 @@ var sharedEnv = sync.OnceValues(func() (*cel.Env, error) {
 	member("evidenced", consentsType, str, ts)
 	member("made", objectionType, str, str, ts)
 	member("made", optOutsType, str, ts)
+	member("made_by", optOutsType, str, str, ts)
 	member("made", requestsType, str, ts)
 	member("handled", requestsType, str, ts)
 	return cel.NewEnv(opts...)

@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"slices"
 	"time"
 
 	"github.com/andmerada/andmerada/internal/event"
@@ -14,11 +15,11 @@ func (s *Scope) own(controller string) bool {
 
 // active says whether a consent to the purpose was given by t and not
 // withdrawn at or before t: only acts done before the withdrawal stand.
-func active(s *Scope, purpose string, t time.Time) tri {
+func active(s *Scope, terms *ConsentTerms, purpose string, t time.Time) tri {
 	result := no
 	for i := range s.facts.Consents.Entries {
-		if e := &s.facts.Consents.Entries[i]; s.consentTo(e, purpose) && !gone(e, t) {
-			result = result.or(by(e.GivenAt, t))
+		if e := &s.facts.Consents.Entries[i]; s.consentTo(e, terms, purpose) {
+			result = result.or(by(e.GivenAt, t).and(terms.gone(e, t).not()))
 		}
 	}
 	return result
@@ -26,24 +27,28 @@ func active(s *Scope, purpose string, t time.Time) tri {
 
 // withdrawn says whether a consent to the purpose was withdrawn at or before t
 // and no other stands.
-func withdrawn(s *Scope, purpose string, t time.Time) tri {
+func withdrawn(s *Scope, terms *ConsentTerms, purpose string, t time.Time) tri {
+	result := no
 	for i := range s.facts.Consents.Entries {
-		if e := &s.facts.Consents.Entries[i]; s.consentTo(e, purpose) && gone(e, t) {
-			return active(s, purpose, t).not()
+		if e := &s.facts.Consents.Entries[i]; s.consentTo(e, terms, purpose) {
+			result = result.or(terms.gone(e, t))
 		}
 	}
-	return no
+	if result == no {
+		return no
+	}
+	return result.and(active(s, terms, purpose, t).not())
 }
 
 // evidenced says whether a consent to the purpose that stands at t was given
 // in writing or electronically, or is registered in the customer system. Where
 // one can be shown, an unregistered oral one beside it does no harm; where none
 // stands there is nothing to show.
-func evidenced(s *Scope, purpose string, t time.Time) tri {
+func evidenced(s *Scope, terms *ConsentTerms, purpose string, t time.Time) tri {
 	shown, stands := no, false
 	for i := range s.facts.Consents.Entries {
 		e := &s.facts.Consents.Entries[i]
-		if !s.consentTo(e, purpose) || gone(e, t) || by(e.GivenAt, t) == no {
+		if !s.consentTo(e, terms, purpose) || terms.gone(e, t) == yes || by(e.GivenAt, t) == no {
 			continue
 		}
 		stands = true
@@ -58,13 +63,34 @@ func evidenced(s *Scope, purpose string, t time.Time) tri {
 	return shown
 }
 
-func (s *Scope) consentTo(e *event.Consent, purpose string) bool {
-	return e.Purpose == purpose && s.own(e.Controller)
+func (s *Scope) consentTo(e *event.Consent, terms *ConsentTerms, purpose string) bool {
+	return e.Purpose == purpose && s.own(e.Controller) && among(terms.GivenBy, e.GivenBy, "client")
 }
 
-// gone says whether a consent was withdrawn at or before t.
-func gone(e *event.Consent, t time.Time) bool {
-	return !e.WithdrawnAt.IsZero() && !t.Before(e.WithdrawnAt)
+// gone says whether a consent was withdrawn at or before t, by someone who can.
+// Whether it was, if in a form that the notice does not foresee, a person must
+// tell: the law asks that withdrawing be as easy as giving (GDPR Art. 7(3)).
+func (c *ConsentTerms) gone(e *event.Consent, t time.Time) tri {
+	switch {
+	case e.WithdrawnAt.IsZero() || t.Before(e.WithdrawnAt) || !among(c.WithdrawnBy, e.WithdrawnBy, "client"):
+		return no
+	case e.WithdrawalForm != "" && !among(c.WithdrawalForms, e.WithdrawalForm, ""):
+		return unknown
+	default:
+		return yes
+	}
+}
+
+// among says whether a word is in a list; nil takes any, and an empty word
+// stands for another.
+func among(list []string, word, empty string) bool {
+	if list == nil {
+		return true
+	}
+	if word == "" {
+		word = empty
+	}
+	return slices.Contains(list, word)
 }
 
 // by says whether something was done by t. When it was done may not be known.
@@ -102,6 +128,26 @@ func prohibited(s *Scope, scope string, t time.Time) tri {
 	for i := range s.facts.OptOuts.Entries {
 		if e := &s.facts.OptOuts.Entries[i]; e.Scope == scope && s.own(e.Controller) {
 			result = result.or(by(e.MadeAt, t))
+		}
+	}
+	return result
+}
+
+// prohibitedBy is prohibited by that person. One that does not say who made it
+// was made by whomever it concerns. Where it is not known whom that would be, a
+// prohibition may be theirs.
+func prohibitedBy(s *Scope, scope string, who value[string], t time.Time) tri {
+	result := no
+	for i := range s.facts.OptOuts.Entries {
+		e := &s.facts.OptOuts.Entries[i]
+		if e.Scope != scope || !s.own(e.Controller) {
+			continue
+		}
+		switch {
+		case e.MadeBy == "" || who.state == hasValue && e.MadeBy == who.v:
+			result = result.or(by(e.MadeAt, t))
+		case who.state != hasValue && by(e.MadeAt, t) != no:
+			result = result.or(unknown)
 		}
 	}
 	return result

@@ -27,7 +27,7 @@ func is(b bool) tri {
 	return no
 }
 
-// or and not are Kleene's.
+// or, and and not are Kleene's.
 func (t tri) or(u tri) tri {
 	switch {
 	case t == yes || u == yes:
@@ -38,6 +38,8 @@ func (t tri) or(u tri) tri {
 		return no
 	}
 }
+
+func (t tri) and(u tri) tri { return t.not().or(u.not()).not() }
 
 func (t tri) not() tri {
 	switch t {
