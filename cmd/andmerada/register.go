@@ -21,7 +21,7 @@ func newRegisterCommand() *cobra.Command {
 		Use:   "register",
 		Short: "Check, show and test declared registers",
 	}
-	cmd.AddCommand(newRegisterCheckCommand(), newRegisterShowCommand(), newRegisterTestCommand(), newRegisterTryCommand())
+	cmd.AddCommand(newRegisterCheckCommand(), newRegisterShowCommand(), newRegisterTestCommand(), newRegisterTryCommand(), newRegisterDutiesCommand())
 	return cmd
 }
 

@@ -310,19 +310,23 @@ func (b *Book) early(dst []Duty, p *Person, recall func(time.Time) event.Facts) 
 	return dst
 }
 
-// ArticleRequests and ArticleAgreement are the rules of the law itself.
+// The rules of the law itself.
 const (
 	ArticleRequests  = "GDPR Art. 12(3)"
 	ArticleConsent   = "GDPR Art. 7(3)"
 	ArticleAgreement = "GDPR Art. 28(3)"
 )
 
+// otherRequests are what a person may ask for that is no right under GDPR
+// Art. 15 to 22: the law sets no day for them.
+var otherRequests = []string{"instalment", "additional-contract", "offer"}
+
 // requests tells which requests wait. One month counts by date, and its last
 // day is the same day of the next month, or that month's last.
 func (b *Book) requests(dst []Duty, p *Person, now *event.Facts) []Duty {
 	for i := range now.Requests.Entries {
 		r := &now.Requests.Entries[i]
-		if r.Handled.State == event.Known && r.Handled.Bool || r.MadeAt.IsZero() || r.Controller != "" && r.Controller != b.Register.Controller.ID {
+		if r.Handled.State == event.Known && r.Handled.Bool || r.MadeAt.IsZero() || slices.Contains(otherRequests, r.Type) || r.Controller != "" && r.Controller != b.Register.Controller.ID {
 			continue
 		}
 		made := event.DateOf(r.MadeAt, b.Register.Zone)

@@ -179,6 +179,7 @@ func TestDuties(t *testing.T) {
 			[]string{"answer overdue GDPR Art. 12(3) access since 2024-01-31 due 2024-02-29 violation"}},
 		"a request of late evening": {elektrum, "2024-02-01", []string{`2024-01-01 fact request [{"type":"access","made_at":"2023-12-31T22:30:00Z"}]`},
 			[]string{"answer due GDPR Art. 12(3) access since 2024-01-01 due 2024-02-01 review without request.handled"}},
+		"a request for an offer is no right": {elektrum, "2024-03-01", []string{`2024-01-31 fact request [{"type":"offer","made_at":"2024-01-31T10:00:00+02:00","handled":false}]`}, nil},
 		"a request was handled": {elektrum, "2024-03-01", []string{
 			`2024-01-31 fact request [{"type":"access","made_at":"2024-01-31T10:00:00+02:00","handled":false}]`,
 			`2024-02-10 fact request [{"type":"access","made_at":"2024-01-31T10:00:00+02:00","handled":true}]`,
@@ -321,4 +322,104 @@ func TestLengths(t *testing.T) {
 			t.Errorf("%q is a length", bad)
 		}
 	}
+}
+
+// A processor's agreement is held against what it received while it stood so.
+func TestAgreements(t *testing.T) {
+	t.Parallel()
+	r := builtIn(t, elektrum)
+	said := func(day, recipient, value string) Learnt {
+		f, err := event.DecodeFacts([]byte(`{"processor":` + value + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := local(t, day)
+		return Learnt{event.Fact{Name: "processor", Value: f, ValidFrom: at, AboutOrg: recipient}, facts.Order{Recorded: at, Topic: "t", Offset: at.Unix()}}
+	}
+	b := NewBook(r, local(t, "2024-06-01"), 30)
+	got := func(said ...Learnt) []string {
+		t.Helper()
+		all, err := b.Agreements(nil, said, func(from, to time.Time) (all []Received, _ error) {
+			for _, who := range []string{"elektrum/processors", "elektrum/creditinfo-eesti", "elektrum/nobody"} {
+				x := Received{Recipient: who}
+				for month := time.January; month <= time.June; month++ { // once a month, on the 15th
+					if at := time.Date(2024, month, 15, 12, 0, 0, 0, tallinn); !at.Before(from) && at.Before(to) {
+						if x.Count++; x.Count == 1 {
+							x.First = at
+						}
+						x.Last = at
+					}
+				}
+				if x.Count > 0 {
+					all = append(all, x)
+				}
+			}
+			return all, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return show(all)
+	}
+	rule := b.agreementRule()
+	yes, no := `{"contract":true,"confidentiality":true}`, `{"contract":false,"confidentiality":true}`
+	for name, c := range map[string]struct {
+		said []Learnt
+		want []string
+	}{
+		"nothing is known": {nil, []string{fmt.Sprintf("agreement overdue %s elektrum/processors since 2024-01-15 due 2024-01-15 review x5 without processor.contract,processor.confidentiality", rule)}},
+		"all is well":      {[]Learnt{said("2024-01-01", "elektrum/processors", yes)}, nil},
+		"another's":        {[]Learnt{said("2024-01-01", "elektrum/creditinfo-eesti", no), said("2024-01-01", "elektrum/processors", yes)}, nil},
+		"it ran out": {[]Learnt{said("2024-04-01", "elektrum/processors", no), said("2024-01-01", "elektrum/processors", yes)},
+			[]string{fmt.Sprintf("agreement overdue %s elektrum/processors since 2024-04-15 due 2024-04-15 violation x2 without processor.contract", rule)}},
+		"it was mended": {[]Learnt{said("2024-01-01", "elektrum/processors", no), said("2024-03-01", "elektrum/processors", yes)},
+			[]string{fmt.Sprintf("agreement happened %s elektrum/processors since 2024-01-15 due 2024-01-15 violation x2 without processor.contract", rule)}},
+		"it runs out later": {[]Learnt{said("2024-01-01", "elektrum/processors", yes), said("2024-07-01", "elektrum/processors", no)}, nil},
+	} {
+		if got := got(c.said...); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		l := NewLinks()
+		model := make(map[byte]byte) // whole, by the lowest
+		of := func(p byte) byte {
+			if r, ok := model[p]; ok {
+				return r
+			}
+			return p
+		}
+		for range rapid.IntRange(0, 20).Draw(t, "facts") {
+			a, b := rapid.ByteRange(1, 15).Draw(t, "a"), rapid.ByteRange(1, 15).Draw(t, "b")
+			l.Join(identity.Pseudonym{a}, identity.Pseudonym{b})
+			low, high := min(of(a), of(b)), max(of(a), of(b))
+			model[a], model[b] = of(a), of(b)
+			for p, r := range model {
+				if r == high {
+					model[p] = low
+				}
+			}
+		}
+		for a := byte(1); a <= 15; a++ {
+			number, last, linked := l.Whole(identity.Pseudonym{a})
+			_, want := model[a]
+			highest := a
+			for b := byte(1); b <= 15; b++ {
+				other, _, also := l.Whole(identity.Pseudonym{b})
+				if one := linked && also && number == other; one != (want && of(a) == of(b) && model[b] != 0) {
+					t.Errorf("%d and %d are one: %v", a, b, one)
+				}
+				if want && model[b] != 0 && of(a) == of(b) {
+					highest = max(highest, b)
+				}
+			}
+			if linked != want || last != (identity.Pseudonym{highest}) {
+				t.Errorf("%d: linked %v, last %v, want %v, %d", a, linked, last, want, highest)
+			}
+		}
+	})
 }
