@@ -36,6 +36,9 @@ var mayImport = []struct {
 	{"internal/replay", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
 	}},
+	{"internal/rejudge", []string{
+		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/replay",
+	}},
 	{"internal/answer", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/duties",
 	}},

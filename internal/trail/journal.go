@@ -203,7 +203,7 @@ func (db *DB) withdraw(ctx context.Context, e JournalEntry) error {
 
 // token names what goes into one table for one range.
 func (e *JournalEntry) token(table string) string {
-	return fmt.Sprintf("%s-v%d:%s", table, SchemaVersion, e.Range)
+	return fmt.Sprintf("%s-v%d:%s", table, tokenVersion, e.Range)
 }
 
 // sendJournal writes one row of the journal.

@@ -34,9 +34,13 @@ var migrations fs.FS = migrationFiles
 // can work with; the error's text says why and what to do.
 var ErrSchema = errors.New("the trail's schema does not fit this program")
 
-// SchemaVersion is the version that this program writes; it is part of every
-// deduplication token.
-const SchemaVersion = 1
+// SchemaVersion is the version that this program writes.
+const SchemaVersion = 2
+
+// tokenVersion is part of every deduplication token of ingest. It grows only
+// when what a range becomes in its tables changes: a range that was begun
+// before an upgrade goes on under the same token.
+const tokenVersion = 1
 
 type migration struct {
 	version    uint32

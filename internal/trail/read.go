@@ -35,6 +35,11 @@ var errStop = errors.New("the reader has stopped")
 // columns to read, all if nil (others stay zero). The sequence ends with an
 // error, if there is one.
 func (db *DB) rows(ctx context.Context, only []string, where string, parameters map[string]string, settings ...ch.Setting) iter.Seq2[Row, error] {
+	return db.rowsOf(ctx, only, "trail "+where, parameters, settings...)
+}
+
+// rowsOf is rows of whatever has the trail's columns: from is what follows FROM.
+func (db *DB) rowsOf(ctx context.Context, only []string, from string, parameters map[string]string, settings ...ch.Setting) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		b := NewBlock()
 		columns := b.columns
@@ -50,7 +55,7 @@ func (db *DB) rows(ctx context.Context, only []string, where string, parameters 
 			}
 		}
 		q := ch.Query{
-			Body:     "SELECT " + namesOf(columns) + " FROM trail " + where,
+			Body:     "SELECT " + namesOf(columns) + " FROM " + from,
 			Result:   resultsOf(columns),
 			Settings: settings,
 			OnResult: func(_ context.Context, block proto.Block) error {
