@@ -42,7 +42,7 @@ type Duties struct {
 	Zone       string         `json:"zone" doc:"Time zone of the controller's calendar, by which days count."`
 	Within     int            `json:"within" doc:"What is due in so many days is due."`
 	Register   *RegisterInUse `json:"register,omitempty" doc:"In force at the moment; left out if none was."`
-	Persons    uint64         `json:"persons" doc:"Persons of whom there is a fact or an act that a duty can rest on, linked identifiers being one."`
+	Persons    uint64         `json:"persons" doc:"Persons, and cohorts as such, of whom there is a fact or an act that a duty can rest on; linked identifiers are one person."`
 	Duties     []DutyGroup    `json:"duties"`
 	Untold     []UntoldPeriod `json:"untold" doc:"Retention periods by which no duty can be told."`
 }
