@@ -284,6 +284,9 @@ func notSeen(r *register.Register, m *met) []Unseen {
 	}
 	for i := range r.Categories {
 		c := &r.Categories[i]
+		if v, ok := r.Vocab.Category(c.ID); ok && v.Group == classGroup { // a word for others: events name these
+			continue
+		}
 		if m.category(r, c.ID).IsZero() {
 			all = append(all, Unseen{UndeclaredCategory, c.ID, r.CategoryName(c.ID, language), orEmpty(c.Clauses), time.Time{}})
 		}

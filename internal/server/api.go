@@ -25,6 +25,19 @@ type overviewInput struct {
 	Days       int    `query:"days" default:"30" minimum:"1" maximum:"366"`
 }
 
+type driftInput struct {
+	Controller string `query:"controller" maxLength:"200" doc:"Short name of the controller; all if left out."`
+	From       string `query:"from" maxLength:"40" doc:"First day of the controller's calendar, or an RFC 3339 time. Left out: from the beginning."`
+	To         string `query:"to" maxLength:"40" doc:"Last day, included, or an RFC 3339 time, not included. Left out: until now."`
+}
+
+type dutiesInput struct {
+	Controller string `query:"controller" maxLength:"200" doc:"Short name of the controller; all if left out."`
+	At         string `query:"at" maxLength:"40" doc:"As of the end of this day of the controller's calendar, or an RFC 3339 time. Left out: now."`
+	Within     int    `query:"within" default:"30" minimum:"0" maximum:"3660" doc:"What is due in so many days is due."`
+	Cases      int    `query:"cases" default:"20" minimum:"-1" maximum:"1000" doc:"How many cases of each sort to name; -1: none. Counts are always exact."`
+}
+
 // api adds the API to the mux, its description at /openapi.yaml.
 func (s *server) api(mux *http.ServeMux) huma.API {
 	cfg := huma.DefaultConfig("Andmerada", s.Version)
@@ -63,6 +76,26 @@ func (s *server) api(mux *http.ServeMux) huma.API {
 		s.asked(ctx, "overview", in.Controller)
 		return reply(ctx, s, func() (*answer.Overview, error) {
 			return answer.OverviewOf(ctx, s.Answers, answer.OverviewRequest{Controller: in.Controller, Days: in.Days})
+		})
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "get-drift", Method: http.MethodGet, Path: "/v1/drift",
+		Summary: "What is done and not declared, and what is declared and not seen", Errors: []int{422, 500, 504},
+	}, func(ctx context.Context, in *driftInput) (*body[*answer.DriftAnswer], error) {
+		s.asked(ctx, "drift", in.Controller)
+		return reply(ctx, s, func() (*answer.DriftAnswer, error) {
+			return answer.DriftOf(ctx, s.Answers, answer.DriftRequest{Controller: in.Controller, From: in.From, To: in.To})
+		})
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "get-duties", Method: http.MethodGet, Path: "/v1/duties",
+		Summary:     "What is due or overdue: erasing, answering, stopping, agreements",
+		Description: "It reads all facts of the controller. Where that takes longer than an answer may, ask one controller at a time, or use the command `andmerada register duties`.",
+		Errors:      []int{422, 500, 504},
+	}, func(ctx context.Context, in *dutiesInput) (*body[*answer.DutiesAnswer], error) {
+		s.asked(ctx, "duties", in.Controller)
+		return reply(ctx, s, func() (*answer.DutiesAnswer, error) {
+			return answer.DutiesOf(ctx, s.Answers, answer.DutiesRequest{Controller: in.Controller, At: in.At, Within: in.Within, Cases: in.Cases})
 		})
 	})
 	if detail := api.OpenAPI().Components.Schemas.Map()["ErrorDetail"]; detail != nil {

@@ -28,6 +28,7 @@ func (s *server) pages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /person/timeline", s.timelinePage)
 	mux.HandleFunc("GET /events/{topic}/{partition}/{offset}", s.eventPage)
 	mux.HandleFunc("GET /register/{controller}", s.registerPage)
+	mux.HandleFunc("GET /drift", s.driftPage)
 	mux.HandleFunc("GET /assets/{file}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		http.ServeFileFS(w, r, assets, "assets/"+r.PathValue("file"))

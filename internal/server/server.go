@@ -47,7 +47,7 @@ type server struct {
 
 // Question is what was asked of the trail: reading it is processing too.
 type Question struct {
-	Kind       string // recipients, timeline, event, overview, register
+	Kind       string // recipients, timeline, event, overview, register, drift, duties
 	Controller string // "" = of several, or none that is known
 }
 

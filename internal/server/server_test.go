@@ -132,6 +132,8 @@ func TestAPI(t *testing.T) {
 		"/v1/events/andmerada.events/0/2":          `"verdict":"violation"`,
 		"/v1/events/andmerada.events/0/5?person=1": `"person":1`,
 		"/v1/overview?controller=acme":             `"last":"2026-03-10"`,
+		"/v1/drift?controller=acme":                `"organisation":"Post24 OÜ"`,
+		"/v1/duties?at=2026-03-11":                 `"about":{"id":"acme/couriers"`,
 		"/openapi.yaml":                            "/v1/answers/recipients:",
 		"/healthz":                                 "ok",
 		"/readyz":                                  "ready",
@@ -182,7 +184,8 @@ func TestProblems(t *testing.T) {
 			t.Errorf("%s: the identifier comes back: %s", name, res.text)
 		}
 	}
-	for path, status := range map[string]int{"/v1/events/andmerada.events/0/10": 404, "/v1/events/andmerada.events/0/x": 422, "/v1/overview?controller=nobody": 422, "/v1/overview?days=0": 422} {
+	for path, status := range map[string]int{"/v1/events/andmerada.events/0/10": 404, "/v1/events/andmerada.events/0/x": 422, "/v1/overview?controller=nobody": 422, "/v1/overview?days=0": 422,
+		"/v1/drift?controller=nobody": 422, "/v1/drift?from=x": 422, "/v1/duties?within=-1": 422, "/v1/duties?at=x": 422} {
 		if res := f.do("GET", path, "", ""); res.StatusCode != status || !strings.HasPrefix(res.Header.Get("Content-Type"), "application/problem+json") {
 			t.Errorf("GET %s: %d %s", path, res.StatusCode, res.text)
 		}
@@ -280,6 +283,9 @@ func TestPages(t *testing.T) {
 		"bad event":   {f.do("GET", "/events/a/b/c", "", ""), 404, []string{"no such event"}},
 		"register":    {f.do("GET", "/register/acme", "", ""), 200, []string{"sending bills", "Acme Bank AS", "A-1", "§3.1", "access to one&#39;s data"}},
 		"no register": {f.do("GET", "/register/nobody", "", ""), 404, []string{"No register"}},
+		"drift":       {f.do("GET", "/drift", "", ""), 200, []string{"Post24 OÜ", "acme/gossip", "/events/andmerada.events/0/11", "Everything that is declared was seen"}},
+		"drift then":  {f.do("GET", "/drift?controller=acme&from=2026-03-11&to=2026-03-12", "", ""), 200, []string{`value="2026-03-11"`, "Nothing was seen", "2026-03-10"}},
+		"bad drift":   {f.do("GET", "/drift?from=x", "", ""), 422, []string{"neither a day nor a time"}},
 		"no page":     {f.do("GET", "/nothing", "", ""), 404, []string{"no such page"}},
 	} {
 		if c.res.StatusCode != c.status {
