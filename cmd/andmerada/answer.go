@@ -104,6 +104,9 @@ func printRecipients(out io.Writer, a *answer.RecipientsAnswer, events int) erro
 	fmt.Fprintf(out, "%s: who received this person's data\n", a.Controller.Name)
 	fmt.Fprintf(out, "Asked by %s; %s of the person, %s.", a.Person.Scheme, plural(a.Person.Identifiers, "identifier"), plural(a.Person.Cohorts, "cohort"))
 	fmt.Fprintf(out, " %s: %d allowed, %d to review, %d violations.\n\n", plural(int(a.Events), "event"), a.Verdicts.Allowed, a.Verdicts.Review, a.Verdicts.Violation)
+	if a.Changed > 0 {
+		fmt.Fprintf(out, "Judged anew since they happened: %s. The verdicts are those that stand now.\n\n", plural(int(a.Changed), "event"))
+	}
 
 	zone, err := time.LoadLocation(a.Period.Zone)
 	if err != nil {
@@ -144,7 +147,11 @@ func printRecipients(out io.Writer, a *answer.RecipientsAnswer, events int) erro
 		if e.ByCohort {
 			to += " (in bulk)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.In(zone).Format("2006-01-02 15:04"), e.Operation, to, e.Purpose.Name, e.Verdict, e.Path())
+		verdict := e.Verdict
+		if e.Changed != nil {
+			verdict += " (was " + e.Changed.From + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.In(zone).Format("2006-01-02 15:04"), e.Operation, to, e.Purpose.Name, verdict, e.Path())
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the answer: %w", err)

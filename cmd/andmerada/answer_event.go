@@ -89,6 +89,19 @@ func printEvent(out io.Writer, a *answer.EventAnswer) {
 	if a.Recipient != nil {
 		fmt.Fprintf(out, "  to %s\n", a.Recipient.Name)
 	}
+	for _, p := range a.Persons {
+		if p.Cause == "" {
+			continue
+		}
+		fmt.Fprintf(out, "  judged again at %s: %s", p.JudgedAt.Format("2006-01-02 15:04:05Z07:00"), p.Verdict)
+		if p.Because != "" {
+			fmt.Fprintf(out, ", because %s", p.Because)
+		}
+		fmt.Fprintf(out, " (%s)\n", p.Cause)
+	}
+	if c := a.Changed; c != nil {
+		fmt.Fprintf(out, "  the verdict was %s by %s, under register %s; it is %s under register %s\n", c.From, strings.Join(c.FromRules, ", "), c.FromVersion, c.To, c.Version)
+	}
 	x := a.Explanation
 	if x == nil {
 		fmt.Fprintf(out, "  %s\n", a.NotExplained)

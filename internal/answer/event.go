@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +67,8 @@ type PersonVerdict struct {
 	Evaluator       uint16    `json:"evaluator,omitempty"`
 	JudgedAt        time.Time `json:"judged_at,omitzero"`
 	Cause           string    `json:"cause,omitempty" doc:"Why it was judged again; left out for the first judgement."`
+	Because         string    `json:"because,omitempty" doc:"The cause in words."`
+	Current         bool      `json:"current" doc:"It is the verdict that stands."`
 }
 
 // Known is a fact and what was known of it.
@@ -125,9 +128,21 @@ func Event(ctx context.Context, d Deps, req EventRequest) (*EventAnswer, error) 
 	n := newNames(d.Registers)
 	a := &EventAnswer{Persons: []PersonVerdict{}}
 	for i := range rows {
-		row := &rows[i]
-		latest[row.PersonIndex] = row
-		a.Persons = append(a.Persons, personVerdict(row))
+		latest[rows[i].PersonIndex] = &rows[i]
+	}
+	changes, err := d.history(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		p := personVerdict(&rows[i])
+		p.Current = latest[p.Index] == &rows[i]
+		for _, c := range changes[judgedAt(&rows[i])] {
+			if c.At.Equal(p.JudgedAt) {
+				p.Because = c.Because
+			}
+		}
+		a.Persons = append(a.Persons, p)
 	}
 	slices.SortStableFunc(a.Persons, func(x, y PersonVerdict) int { return int(x.Index) - int(y.Index) })
 	row := latest[rows[0].PersonIndex]
@@ -142,6 +157,9 @@ func Event(ctx context.Context, d Deps, req EventRequest) (*EventAnswer, error) 
 		}
 	}
 	a.arrived(n, row)
+	if list := changes[judgedAt(row)]; len(list) > 0 {
+		a.Changed = list[len(list)-1]
+	}
 	a.ControllerName = row.Controller
 	if r, err := d.controller(row.Controller, ""); err == nil {
 		a.ControllerName = r.Controller.Name
@@ -215,6 +233,9 @@ func (d *Deps) explain(n *names, row *trail.Row) (x *Explanation, why string, er
 		}
 	}
 	at := facts.Order{Recorded: row.Recorded, Topic: row.Topic, Partition: row.Partition, Offset: row.Offset}
+	if row.Cause != "" {
+		at.Offset = math.MaxInt64 // judged again, by all that there was
+	}
 	known := d.Facts(at, row.Controller, row.Person, row.Actor, row.Recipient, row.Time)
 	x = &Explanation{Person: row.PersonIndex, Rules: []RuleResult{}, Register: r.Notice.Title, Version: r.Version, Evaluator: verdict.Evaluator}
 	var err1, err2 error

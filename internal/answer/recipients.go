@@ -67,6 +67,7 @@ type Summary struct {
 	First      time.Time    `json:"first"`
 	Last       time.Time    `json:"last"`
 	Count      uint64       `json:"count" doc:"Events; those that arrived twice count once."`
+	Changed    uint64       `json:"changed" doc:"How many of these were judged again later, with another verdict, which is the one that counts."`
 	ByCohort   uint64       `json:"by_cohort" doc:"How many of these concerned a cohort that the person is a member of."`
 	Verdicts   Verdicts     `json:"verdicts"`
 	Operations []Counted    `json:"operations"`
@@ -98,7 +99,8 @@ type RecipientsAnswer struct {
 	AskedAt      time.Time    `json:"asked_at"`
 	Events       uint64       `json:"events"`
 	Duplicates   uint64       `json:"duplicates" doc:"Events that arrived twice, counted only here."`
-	Verdicts     Verdicts     `json:"verdicts"`
+	Verdicts     Verdicts     `json:"verdicts" doc:"By the verdict that stands."`
+	Changed      uint64       `json:"changed" doc:"Events whose verdict is not the first one: they were judged again."`
 	Recipients   []Recipient  `json:"recipients" doc:"Others who received data, worst verdict first."`
 	ToPerson     *Summary     `json:"to_person,omitempty" doc:"What went to the person itself."`
 	Internal     *Summary     `json:"internal,omitempty" doc:"Use by the controller itself, without a recipient."`
@@ -128,6 +130,7 @@ func Recipients(ctx context.Context, d Deps, req Request) (*RecipientsAnswer, er
 			continue
 		}
 		a.Events += u.Count
+		a.Changed += u.Changed
 		a.Verdicts.add(u.Verdict, u.Count)
 		key := entityKey(s.names, u)
 		g := groups[key]
@@ -241,6 +244,7 @@ func (g *group) add(u *trail.Use) {
 		g.sum.Last = u.Last
 	}
 	g.sum.Count += u.Count
+	g.sum.Changed += u.Changed
 	if u.Cohort {
 		g.sum.ByCohort += u.Count
 	}

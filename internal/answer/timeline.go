@@ -80,6 +80,7 @@ type Entry struct {
 	Verdict      string    `json:"verdict" enum:"none,allowed,review,violation"`
 	Rules        []Rule    `json:"rules"`
 	Unknown      []Named   `json:"unknown"`
+	Changed      *Change   `json:"changed,omitempty" doc:"The verdict was another before; left out where the first one stands."`
 }
 
 // TimelineOf answers what was done with a person's data, page by page.
@@ -109,8 +110,14 @@ func (d *Deps) timeline(ctx context.Context, s *subject, before *trail.Place, n 
 		rows = rows[:n]
 		t.Next = cursor(&rows[n-1])
 	}
+	changes, err := d.changes(ctx, s, rows)
+	if err != nil {
+		return Timeline{}, err
+	}
 	for i := range rows {
-		t.Events = append(t.Events, entry(s.names, &rows[i]))
+		e := entry(s.names, &rows[i])
+		e.Changed = changes[judgedAt(&rows[i])]
+		t.Events = append(t.Events, e)
 	}
 	return t, nil
 }

@@ -217,6 +217,9 @@ func verdictCounts(v answer.Verdicts) string {
 
 func eventsText(a *answer.RecipientsAnswer) string {
 	s := number(a.Events) + ": " + verdictCounts(a.Verdicts)
+	if a.Changed > 0 {
+		s += "; " + plural(a.Changed, "verdict has", "verdicts have") + " changed since the first judgement"
+	}
 	if a.Duplicates > 0 {
 		s += "; " + plural(a.Duplicates, "more arrived twice and is", "more arrived twice and are") + " not counted"
 	}
@@ -225,6 +228,9 @@ func eventsText(a *answer.RecipientsAnswer) string {
 
 func timesText(s answer.Summary) string {
 	text := number(s.Count) + ": " + verdictCounts(s.Verdicts)
+	if s.Changed > 0 {
+		text += "; " + number(s.Changed) + " of these judged anew"
+	}
 	if s.ByCohort > 0 {
 		text += "; " + number(s.ByCohort) + " of these with a whole cohort"
 	}

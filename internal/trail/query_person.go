@@ -214,29 +214,34 @@ type Use struct {
 	RegisterVersion                        string
 
 	Count       uint64 // events
+	Changed     uint64 // of these, whose verdict is not the first one
 	First, Last time.Time
 	Categories  map[string]uint64 // events by category
 	Rules       map[string]uint64 // …by rule that decided
 	Unknown     map[string]uint64 // …by fact that was missing
 }
 
-// usesQuery groups in the database. An event that names the person by two
-// identifiers counts once; of several judgements the latest stands.
+// usesQuery groups in the database. Of several judgements the latest stands. An
+// event that names the person by two identifiers counts once, by the worse of
+// its two verdicts.
 const usesQuery = `
 	SELECT
 		recipient, recipient_organisation, recipient_code, recipient_country,
 		operation, purpose, basis, verdict, cohort, duplicate, register_version,
-		count(), min(time), max(time),
+		count(), countIf(cause != ''), min(time), max(time),
 		sumMap(mapFromArrays(CAST(categories, 'Array(String)'), arrayMap(x -> toUInt64(1), categories))),
 		sumMap(mapFromArrays(CAST(rules, 'Array(String)'), arrayMap(x -> toUInt64(1), rules))),
 		sumMap(mapFromArrays(CAST(unknown, 'Array(String)'), arrayMap(x -> toUInt64(1), unknown)))
 	FROM
 	(
-		SELECT time, topic, partition, offset, judged_at,
-			recipient, recipient_organisation, recipient_code, recipient_country,
-			operation, purpose, basis, verdict, cohort, duplicate, register_version, categories, rules, unknown
-		FROM trail` + personWhere + `
-		ORDER BY topic, partition, offset, judged_at DESC, verdict DESC
+		SELECT * FROM
+		(
+			SELECT time, topic, partition, offset, person_index, judged_at, cause,
+				recipient, recipient_organisation, recipient_code, recipient_country,
+				operation, purpose, basis, verdict, cohort, duplicate, register_version, categories, rules, unknown
+			FROM trail` + personWhere + latestOrder + `
+		)
+		ORDER BY topic, partition, offset, verdict DESC
 		LIMIT 1 BY topic, partition, offset
 	)
 	GROUP BY recipient, recipient_organisation, recipient_code, recipient_country,
@@ -244,6 +249,11 @@ const usesQuery = `
 	ORDER BY min(time), recipient, recipient_organisation, recipient_code, recipient_country,
 		operation, purpose, basis, verdict, cohort, duplicate, register_version
 	LIMIT {limit:UInt32}` + personSettings
+
+// latestOrder leaves of each event and person the verdict given last.
+const latestOrder = `
+			ORDER BY topic, partition, offset, person_index, judged_at DESC, cause DESC
+			LIMIT 1 BY topic, partition, offset, person_index`
 
 // Uses sums up what was done with a person's data, for whom and with which
 // verdict; complete is false if there were too many ways to list them all.
@@ -256,7 +266,7 @@ func (db *DB) Uses(ctx context.Context, q PersonQuery) (uses []Use, complete boo
 	err = db.each(ctx, usesQuery, params, func(scan func(...any) error) error {
 		var u Use
 		if err := scan(&u.Recipient, &u.Organisation, &u.Code, &u.Country, &u.Operation, &u.Purpose, &u.Basis, &u.Verdict,
-			&u.Cohort, &u.Duplicate, &u.RegisterVersion, &u.Count, &u.First, &u.Last, &u.Categories, &u.Rules, &u.Unknown); err != nil {
+			&u.Cohort, &u.Duplicate, &u.RegisterVersion, &u.Count, &u.Changed, &u.First, &u.Last, &u.Categories, &u.Rules, &u.Unknown); err != nil {
 			return err
 		}
 		uses = append(uses, u)
@@ -299,14 +309,26 @@ func (db *DB) Timeline(ctx context.Context, q PersonQuery, before *Place, n int)
 		params["before_offset"] = strconv.FormatInt(before.Offset, 10)
 	}
 	params["n"] = strconv.Itoa(n)
-	return collect(db.rows(ctx, PersonColumns, where+timelineOrder, params,
+	return collect(db.rowsOf(ctx, PersonColumns, timelineFrom(where), params,
 		setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()))
 }
 
-const timelineOrder = `
-	ORDER BY time DESC, topic DESC, partition DESC, offset DESC, judged_at DESC, verdict DESC
+// timelineFrom is what the timeline reads from: each event once, with the worse
+// of its latest verdicts if it names the person twice.
+func timelineFrom(where string) string {
+	return "(SELECT " + strings.Join(quoted(PersonColumns), ", ") + " FROM trail " + where + latestOrder + `)
+	ORDER BY time DESC, topic DESC, partition DESC, offset DESC, verdict DESC
 	LIMIT 1 BY topic, partition, offset
 	LIMIT {n:UInt32}`
+}
+
+func quoted(names []string) []string {
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = "`" + n + "`"
+	}
+	return all
+}
 
 func setting(key, value string) ch.Setting {
 	return ch.Setting{Key: key, Value: value, Important: true}

@@ -306,7 +306,7 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 	}
 	params := q.params()
 	params["n"] = "50"
-	if page, err := collect(db.rows(t.Context(), PersonColumns, personWhere+timelineOrder, params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(page) == 0 {
+	if page, err := collect(db.rowsOf(t.Context(), PersonColumns, timelineFrom(personWhere), params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(page) == 0 {
 		t.Errorf("timeline: %d, %v", len(page), err)
 	}
 	w := Window{From: one.Time.AddDate(-3, 0, 0), To: one.Time.AddDate(3, 0, 0)}

@@ -26,11 +26,14 @@ type PartitionReport struct {
 	Missing    int64 `json:"missing"`    // offsets that are nowhere
 	Doubled    int64 `json:"doubled"`    // offsets in two places, or with the same row twice
 	Incomplete int64 `json:"incomplete"` // events without all their rows, listings without all their members
+	Again      int64 `json:"again"`      // verdicts given later, beside the first: in no other count
+	Unfounded  int64 `json:"unfounded"`  // of these, for how many persons of events the first verdict is not there
 
 	// The first twenty of each, exactly.
 	MissingRanges     []OffsetRange `json:"missing_ranges,omitempty"`
 	DoubledOffsets    []int64       `json:"doubled_offsets,omitempty"`
 	IncompleteOffsets []int64       `json:"incomplete_offsets,omitempty"`
+	UnfoundedOffsets  []int64       `json:"unfounded_offsets,omitempty"`
 }
 
 // OffsetRange is a run of offsets, both ends included.
@@ -47,10 +50,11 @@ func (r OffsetRange) String() string {
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
-// OK says that nothing is missing, doubled or incomplete.
+// OK says that nothing is missing, doubled or incomplete, and that each later
+// verdict stands beside a first.
 func (r Report) OK() bool {
 	for i := range r.Partitions {
-		if p := &r.Partitions[i]; p.Missing != 0 || p.Doubled != 0 || p.Incomplete != 0 {
+		if p := &r.Partitions[i]; p.Missing != 0 || p.Doubled != 0 || p.Incomplete != 0 || p.Unfounded != 0 {
 			return false
 		}
 	}
@@ -78,14 +82,19 @@ func (r Report) String() string {
 		sum.Missing += p.Missing
 		sum.Doubled += p.Doubled
 		sum.Incomplete += p.Incomplete
+		sum.Again += p.Again
 	}
 	line("all", "", "", &sum)
 	w.Flush() // never fails: a strings.Builder takes all
+	if sum.Again > 0 {
+		fmt.Fprintf(&b, "%d verdicts were given later, beside the first\n", sum.Again)
+	}
 	for i := range r.Partitions {
 		p := &r.Partitions[i]
 		faults(&b, p.Partition, "missing", p.MissingRanges)
 		faults(&b, p.Partition, "doubled", p.DoubledOffsets)
 		faults(&b, p.Partition, "incomplete", p.IncompleteOffsets)
+		faults(&b, p.Partition, "judged again without a first verdict", p.UnfoundedOffsets)
 	}
 	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -148,4 +149,20 @@ func (db *DB) haveVerdicts(ctx context.Context, places []Judged, rows []Again) (
 		return false, fmt.Errorf("look whether new verdicts are there: %w", err)
 	}
 	return n > 0, nil
+}
+
+// formerColumns are what Former reads.
+var formerColumns = []string{"person_index", "verdict", "rules", "unknown", "register_version", "evaluator", "judged_at", "cause", "topic", "partition", "offset"}
+
+// Former lists every verdict on a person's events at some places, in order of
+// place and person, oldest first. It reads the projection by_person.
+func (db *DB) Former(ctx context.Context, q PersonQuery, places []Judged) ([]Row, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	params := q.params()
+	maps.Copy(params, placesParams(places))
+	return collect(db.rows(ctx, formerColumns, personWhere+strings.Replace(placesWhere, "WHERE", "AND", 1)+`
+		ORDER BY topic, partition, offset, person_index, judged_at, cause`, params,
+		setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()))
 }

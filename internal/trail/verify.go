@@ -107,9 +107,37 @@ func (db *DB) verifyRange(ctx context.Context, r Range, p *PartitionReport) erro
 		p.DoubledOffsets = addExamples(p.DoubledOffsets, twice)
 		p.IncompleteOffsets = addExamples(p.IncompleteOffsets, broken)
 	}
+	if err := db.verifyAgain(ctx, r, p); err != nil {
+		return err
+	}
 	if missing > 0 && len(p.MissingRanges) < examples {
 		return db.missingRanges(ctx, r, p)
 	}
+	return nil
+}
+
+// verifyAgain counts the verdicts given later, which are rows beside the first,
+// and finds those whose first is not there. It looks at the offsets of these
+// alone.
+func (db *DB) verifyAgain(ctx context.Context, r Range, p *PartitionReport) error {
+	const within = `topic = {topic:String} AND partition = {partition:UInt32} AND offset BETWEEN {first:UInt64} AND {last:UInt64}`
+	var again, unfounded uint64
+	var offsets []uint64
+	if err := db.conn().QueryRow(ctx, fmt.Sprintf(`
+		SELECT sum(later), countIf(firsts = 0), arraySort(groupUniqArrayIf(%d)(offset, firsts = 0))
+		FROM
+		(
+			SELECT offset, countIf(cause != '') AS later, countIf(cause = '') AS firsts
+			FROM trail
+			WHERE %s AND offset IN (SELECT offset FROM trail WHERE %[2]s AND cause != '')
+			GROUP BY offset, person_index
+			HAVING later > 0
+		) SETTINGS optimize_use_projections = 0`, examples, within), r.params()...).Scan(&again, &unfounded, &offsets); err != nil {
+		return err
+	}
+	p.Again += int64(again)
+	p.Unfounded += int64(unfounded)
+	p.UnfoundedOffsets = addExamples(p.UnfoundedOffsets, offsets)
 	return nil
 }
 
