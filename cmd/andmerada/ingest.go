@@ -16,14 +16,15 @@ import (
 
 func newIngestCommand() *cobra.Command {
 	var file, metrics string
-	var asJSON, verbose bool
+	var asJSON, verbose, again bool
 	cmd := &cobra.Command{
 		Use:   "ingest",
 		Short: "Read events from Kafka, judge them, and keep the trail",
 		Long: `Ingest joins the consumer group, reads its partitions, judges each event by the register in
 force at its time, and writes the trail, each range of offsets exactly once. Start as many
 as there is load; one partition is one process's at a time. SIGTERM and Ctrl-C let what is
-being written finish.`,
+being written finish. Beside that, one of all processes judges again what late facts and
+changed registers touch (see andmerada rejudge).`,
 		Example: "  andmerada ingest --config /etc/andmerada/andmerada.yaml --metrics 127.0.0.1:9464",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -44,9 +45,16 @@ being written finish.`,
 			if err != nil {
 				return err
 			}
+			f, err := n.follower()
+			if err != nil {
+				return err
+			}
 			collectLessOften()
 			g, ctx := errgroup.WithContext(cmd.Context())
 			g.Go(func() error { return in.Run(ctx) })
+			if again {
+				g.Go(func() error { return f.Run(ctx) })
+			}
 			if metrics != "" {
 				g.Go(func() error { return serveMetrics(ctx, n, metrics) })
 			}
@@ -55,6 +63,7 @@ being written finish.`,
 	}
 	configFlag(cmd, &file)
 	logFlags(cmd, &asJSON, &verbose)
+	cmd.Flags().BoolVar(&again, "rejudge", true, "judge again what late facts and changed registers touch")
 	cmd.Flags().StringVar(&metrics, "metrics", "", "address at which to serve metrics in Prometheus' format")
 	return cmd
 }
