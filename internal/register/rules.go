@@ -179,11 +179,12 @@ func (c *checker) condition(path, expr string) *condition.Condition {
 		if !own {
 			continue
 		}
-		if _, ok := c.r.purposes[s]; ok || slices.ContainsFunc(c.r.Consents, func(c ConsentSource) bool { return c.ID == slug }) {
+		if _, ok := c.r.purposes[s]; ok || slices.ContainsFunc(c.r.Consents, func(c ConsentSource) bool { return c.ID == slug }) ||
+			slices.ContainsFunc(c.r.Sources, func(d DataSource) bool { return d.ID == slug }) {
 			continue
 		}
 		if _, ok := c.r.recipients[s]; !ok {
-			c.report(path, fmt.Sprintf("there is no purpose, consent or recipient %q", s), event.DidYouMean(slug, append(c.recipientIDs(), c.purposeIDs()...)))
+			c.report(path, fmt.Sprintf("there is no purpose, consent, recipient or source %q", s), event.DidYouMean(slug, append(c.recipientIDs(), c.purposeIDs()...)))
 		}
 	}
 	for _, l := range compiled.Compared {

@@ -59,6 +59,8 @@ func (q *question) value(name string) any {
 		return q.ev.Purpose
 	case "event.recipient":
 		return q.ev.Recipient.ID
+	case "event.data_source":
+		return q.ev.DataSource
 	case "event.basis":
 		return q.ev.Basis.Kind
 	case "event.categories":
@@ -118,6 +120,12 @@ func (q *question) call(name string, args []any) any {
 		return date(0).After(date(1))
 	case "on_or_after":
 		return !date(0).Before(date(1))
+	case "date":
+		d, err := time.Parse(time.DateOnly, text(0))
+		if err != nil {
+			panic(err)
+		}
+		return d
 	case "add_years":
 		return monthsOn(date(0), 12*args[1].(int))
 	case "add_months":
@@ -295,6 +303,9 @@ func randomEvent(rng *rand.Rand, r *register.Register) *event.Event {
 	case 5, 6, 7:
 		ev.Recipient.ID = r.FullID(pick(rng, r.Recipients...).ID)
 		ev.Recipient.Country = pick(rng, "", "", "EE", "US")
+	}
+	if ev.Operation == event.Collect && len(r.Sources) > 0 && rng.IntN(2) == 0 {
+		ev.DataSource = pick(rng, r.FullID(pick(rng, r.Sources...).ID), r.FullID("none"))
 	}
 	p, ok := r.Purpose(ev.Purpose)
 	for range rng.IntN(4) {

@@ -109,10 +109,11 @@ func variableNames() []string {
 // The variables that are not facts.
 var (
 	textVariables = map[string]func(s *Scope) string{
-		"event.operation": func(s *Scope) string { return s.Event.Operation.String() },
-		"event.purpose":   func(s *Scope) string { return s.Event.Purpose },
-		"event.recipient": func(s *Scope) string { return s.Event.Recipient.ID },
-		"event.basis":     func(s *Scope) string { return s.Event.Basis.Kind },
+		"event.operation":   func(s *Scope) string { return s.Event.Operation.String() },
+		"event.purpose":     func(s *Scope) string { return s.Event.Purpose },
+		"event.recipient":   func(s *Scope) string { return s.Event.Recipient.ID },
+		"event.data_source": func(s *Scope) string { return s.Event.DataSource },
+		"event.basis":       func(s *Scope) string { return s.Event.Basis.Kind },
 	}
 	truthVariables = map[string]truthOf{
 		"purpose.open_ended": func(s *Scope) truth { return truth{is: is(s.PurposeOpenEnded)} },
