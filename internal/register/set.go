@@ -122,6 +122,16 @@ func (s *Set) For(controller string, t time.Time) (*Register, error) {
 	return nil, ErrNotInForce
 }
 
+// First is the controller's first register: what came before it had promised
+// nothing.
+func (s *Set) First(controller string) (*Register, bool) {
+	versions := s.byController[controller]
+	if len(versions) == 0 {
+		return nil, false
+	}
+	return versions[len(versions)-1], true
+}
+
 // Version finds a register by its version.
 func (s *Set) Version(version string) (*Register, bool) {
 	for _, versions := range s.byController {

@@ -134,11 +134,35 @@ func problem(c *Case, res *Result) string {
 // Judge judges the event of a case by the register in force at its time.
 func Judge(registers *register.Set, c *Case) (*verdict.Explanation, error) {
 	r, ev, facts, err := Question(registers, c)
+	if errors.Is(err, register.ErrNotInForce) {
+		return beforeFirst(registers, c), nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	x := verdict.Explain(r, ev, &facts)
 	return &x, nil
+}
+
+// beforeFirst explains the verdict on an event from before the controller's
+// first register: a review, by the rule that says from when it is in force.
+func beforeFirst(registers *register.Set, c *Case) *verdict.Explanation {
+	x := new(verdict.Explanation)
+	x.Outcome, x.Evaluator = verdict.Review, verdict.Evaluator
+	title, says, _ := verdict.General(verdict.NotInForce)
+	x.Rules = []verdict.RuleExplanation{{ID: verdict.NotInForce, Title: title, Says: says, Outcome: verdict.Review, Decided: true, General: true}}
+	if first, ok := registers.First(c.Controller); ok {
+		x.Clauses = first.InForce.Clauses
+		for _, rule := range first.AllRules() {
+			if rule.Kind == "timing" {
+				x.Rules = append(x.Rules, verdict.RuleExplanation{ID: rule.ID, Title: rule.Title, Says: rule.Says, Clauses: rule.Clauses, Outcome: verdict.Review, Decided: true})
+			}
+		}
+	}
+	for _, rule := range x.Rules {
+		x.Verdict.Rules = append(x.Verdict.Rules, rule.ID)
+	}
+	return x
 }
 
 // Question is a case as the evaluator is asked it.
