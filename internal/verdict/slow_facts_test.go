@@ -16,7 +16,10 @@ func (q *question) state(name string) event.State {
 	if !ok {
 		return event.Known
 	}
-	return q.facts.Get(info.Field).State
+	if v := q.facts.Get(info.Field); v.State != event.Absent || name != "channel" || q.ev.Channel == "" {
+		return v.State
+	}
+	return event.Known
 }
 
 // fact is the value of a scalar fact, with what its absence means.
@@ -28,6 +31,9 @@ func (q *question) fact(name string) any {
 	v := q.facts.Get(info.Field)
 	if v.State == event.Absent {
 		v = info.Absent
+		if name == "channel" && q.ev.Channel != "" {
+			v = event.TextValue(q.ev.Channel)
+		}
 	}
 	switch {
 	case v.State == event.Null:
@@ -287,6 +293,7 @@ func randomEvent(rng *rand.Rand, r *register.Register) *event.Event {
 		Kind: event.Processing, Controller: r.Controller.ID, Operation: pick(rng, event.Operations()...),
 		Time:    time.Unix(1_550_000_000+rng.Int64N(250_000_000), 0),
 		Purpose: r.FullID(pick(rng, r.Purposes...).ID),
+		Channel: pick(rng, "", "", "email", "post"),
 		Basis:   event.Basis{Kind: pick(rng, append(register.Bases, "")...)},
 	}
 	switch rng.IntN(20) {

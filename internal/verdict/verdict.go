@@ -223,7 +223,7 @@ func (j *judge) rule(rule *register.Rule) (outcome Outcome, missing condition.Mi
 
 func (j *judge) absent(fields []event.Field) bool {
 	for _, f := range fields {
-		if j.facts.Ref(f).State == event.Absent {
+		if j.scope.Fact(f).State == event.Absent {
 			return true
 		}
 	}

@@ -133,7 +133,7 @@ func (c *compiler) stated(x ast.Expr, function string, arg ast.Expr) (truthOf, e
 	if function == "known" {
 		want = event.Known
 	}
-	return func(s *Scope) truth { return truth{is: is(s.facts.Ref(field.Field).State == want)} }, nil
+	return func(s *Scope) truth { return truth{is: is(s.Fact(field.Field).State == want)} }, nil
 }
 
 // list compiles a function of one of the four lists of facts. The last

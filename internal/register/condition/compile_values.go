@@ -16,7 +16,7 @@ func factValue[T any](field event.Field, of func(*event.Value) T) func(*Scope) v
 	info := field.Info()
 	absent, missing := info.Absent, MissingNamed(info.Name)
 	return func(s *Scope) value[T] {
-		v := s.facts.Ref(field)
+		v := s.Fact(field)
 		if v.State == event.Absent {
 			v = &absent
 		}

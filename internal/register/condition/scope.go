@@ -22,6 +22,8 @@ type Scope struct {
 	facts *event.Facts
 	day   event.Date
 	dated bool // day has been told
+
+	channel event.Value
 }
 
 // RecipientState is what the register knows of the event's recipient.
@@ -46,6 +48,17 @@ func (s *Scope) Date() event.Date {
 		s.day, s.dated = event.DateOf(s.Event.Time, s.Zone), true
 	}
 	return s.day
+}
+
+// Fact is what is said of a scalar fact. The channel is the event's own where
+// nothing else is said of it.
+func (s *Scope) Fact(field event.Field) *event.Value {
+	v := s.facts.Ref(field)
+	if field == event.Channel && v.State == event.Absent && s.Event.Channel != "" {
+		s.channel = event.TextValue(s.Event.Channel)
+		return &s.channel
+	}
+	return v
 }
 
 // Truth is what became of a condition.
