@@ -25,16 +25,32 @@ type dutyWalk struct {
 	persons uint64
 
 	links  *duties.Links
-	open   map[int32]*duties.Person // linked persons not seen in whole yet
+	open   map[int32]*known // linked persons not seen in whole yet
 	last   map[int32]identity.Pseudonym
 	found  []duties.Duty
+	person duties.Person           // worked on now
 	cohort map[string][]duties.Act // what was erased or kept of whole cohorts
+}
+
+// known is what is known of a person. Facts stay as they are written until they
+// are worked on: taken apart, one is two kilobytes.
+type known struct {
+	id    identity.Pseudonym
+	facts []written
+	acts  []duties.Act
+}
+
+// written is a fact of the trail.
+type written struct {
+	name, value, actor, recipient string
+	from                          time.Time
+	at                            facts.Order
 }
 
 func (w *dutyWalk) controllerID() string { return w.book.Register.Controller.ID }
 
 func (w *dutyWalk) walk(ctx context.Context) error {
-	w.links, w.open, w.last = duties.NewLinks(), make(map[int32]*duties.Person), make(map[int32]identity.Pseudonym)
+	w.links, w.open, w.last = duties.NewLinks(), make(map[int32]*known), make(map[int32]identity.Pseudonym)
 	err := w.Trail.Links(ctx, w.controllerID(), func(persons [][16]byte) {
 		for _, p := range persons[1:] {
 			w.links.Join(persons[0], p)
@@ -86,42 +102,47 @@ func (w *dutyWalk) share(ctx context.Context, share trail.Share, cohorts []strin
 	}); err != nil {
 		return err
 	}
-	var p *duties.Person
-	take := func() {
+	var p *known
+	take := func() error {
 		if p == nil {
-			return
+			return nil
 		}
-		for _, cohort := range members[p.ID] {
-			p.Acts = append(p.Acts, w.cohort[cohort]...)
+		for _, cohort := range members[p.id] {
+			p.acts = append(p.acts, w.cohort[cohort]...)
 		}
-		delete(members, p.ID)
-		w.take(p)
+		delete(members, p.id)
+		return w.take(p)
 	}
 	for row, err := range w.Trail.DutyRows(ctx, w.controllerID(), share) {
 		if err != nil {
 			return err
 		}
-		if p == nil || p.ID != row.Person {
-			take()
-			p = &duties.Person{ID: row.Person}
+		if p == nil || p.id != row.Person {
+			if err := take(); err != nil {
+				return err
+			}
+			p = &known{id: row.Person}
 		}
-		if err := put(p, &row); err != nil {
-			return err
-		}
+		p.put(&row)
 	}
-	take()
+	if err := take(); err != nil {
+		return err
+	}
 	// A member of a cohort of whom nothing else is known may be someone else of
 	// whom there is something, by another identifier.
 	for id, of := range members {
 		if number, _, linked := w.links.Whole(id); linked {
+			whole := w.whole(number, id)
 			for _, cohort := range of {
-				w.whole(number, id).Acts = append(w.whole(number, id).Acts, w.cohort[cohort]...)
+				whole.acts = append(whole.acts, w.cohort[cohort]...)
 			}
 		}
 	}
 	for number, last := range w.last { // those whose last identifier has gone by
 		if share.To == [16]byte{} || last.String() < identity.Pseudonym(share.To).String() {
-			w.close(number)
+			if err := w.close(number); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -129,44 +150,53 @@ func (w *dutyWalk) share(ctx context.Context, share trail.Share, cohorts []strin
 
 // take works out the duties to a person, or, if there are other identifiers to
 // come, puts by what is known so far.
-func (w *dutyWalk) take(p *duties.Person) {
-	number, _, linked := w.links.Whole(p.ID)
+func (w *dutyWalk) take(p *known) error {
+	number, _, linked := w.links.Whole(p.id)
 	if !linked {
-		w.work(p)
-		return
+		return w.work(p)
 	}
-	whole := w.whole(number, p.ID)
-	whole.Facts = append(whole.Facts, p.Facts...)
-	whole.Acts = append(whole.Acts, p.Acts...)
-	if w.last[number] == p.ID {
-		w.close(number)
+	whole := w.whole(number, p.id)
+	whole.facts = append(whole.facts, p.facts...)
+	whole.acts = append(whole.acts, p.acts...)
+	if w.last[number] != p.id {
+		return nil
 	}
+	return w.close(number)
 }
 
 // whole is a linked person, who goes by the first identifier met.
-func (w *dutyWalk) whole(number int32, id identity.Pseudonym) *duties.Person {
+func (w *dutyWalk) whole(number int32, id identity.Pseudonym) *known {
 	p := w.open[number]
 	if p == nil {
-		p = &duties.Person{ID: id}
+		p = &known{id: id}
 		w.open[number] = p
 		_, w.last[number], _ = w.links.Whole(id)
 	}
 	return p
 }
 
-func (w *dutyWalk) close(number int32) {
+func (w *dutyWalk) close(number int32) error {
 	p := w.open[number]
 	delete(w.open, number)
 	delete(w.last, number)
-	w.work(p)
+	return w.work(p)
 }
 
-func (w *dutyWalk) work(p *duties.Person) {
+func (w *dutyWalk) work(p *known) error {
 	w.persons++
-	w.found = w.book.Of(w.found[:0], p)
+	w.person.ID, w.person.Facts, w.person.Acts = p.id, w.person.Facts[:0], p.acts
+	for i := range p.facts {
+		l, err := p.facts[i].learnt()
+		if err != nil {
+			return err
+		}
+		w.person.Facts = append(w.person.Facts, l)
+	}
+	w.found = w.book.Of(w.found[:0], &w.person)
 	for i := range w.found {
 		w.gather(&w.found[i])
 	}
+	return nil
 }
 
 func (w *dutyWalk) gather(d *duties.Duty) {
@@ -180,17 +210,14 @@ func (w *dutyWalk) gather(d *duties.Duty) {
 }
 
 // put adds a row to what is known of a person.
-func put(p *duties.Person, row *trail.Row) error {
+func (p *known) put(row *trail.Row) {
 	switch {
 	case row.Duplicate:
-		return nil
-	case row.Operation != trail.OperationFact:
-		p.Acts = append(p.Acts, actOf(row))
-		return nil
+	case row.Operation == trail.OperationFact:
+		p.facts = append(p.facts, writtenOf(row))
+	default:
+		p.acts = append(p.acts, actOf(row))
 	}
-	l, err := learntOf(row)
-	p.Facts = append(p.Facts, l)
-	return err
 }
 
 func actOf(row *trail.Row) duties.Act {
@@ -200,24 +227,29 @@ func actOf(row *trail.Row) duties.Act {
 	}
 }
 
-// learntOf is a fact of the trail. What is recorded of when it was learnt is
-// not among what lies by person; when it was stored is as good.
-func learntOf(row *trail.Row) (duties.Learnt, error) {
-	var value event.Facts
-	if row.FactValue != "" {
-		var err error
-		if value, err = event.DecodeFacts([]byte(row.FactValue)); err != nil {
-			return duties.Learnt{}, fmt.Errorf("read the fact at %s: %w", Place{row.Topic, row.Partition, row.Offset}.Path(), err)
-		}
-	}
+// writtenOf is a fact of the trail. When Kafka recorded it is not among what lies
+// by person; when it was stored is as good.
+func writtenOf(row *trail.Row) written {
 	recorded := row.Recorded
 	if recorded.IsZero() {
 		recorded = row.JudgedAt
 	}
-	return duties.Learnt{
-		Fact: event.Fact{Name: row.Fact, Value: value, ValidFrom: row.FactValidFrom, AboutActor: row.Actor, AboutOrg: row.Recipient},
-		At:   facts.Order{Recorded: recorded, Topic: row.Topic, Partition: row.Partition, Offset: row.Offset},
-	}, nil
+	return written{
+		row.Fact, row.FactValue, row.Actor, row.Recipient, row.FactValidFrom,
+		facts.Order{Recorded: recorded, Topic: row.Topic, Partition: row.Partition, Offset: row.Offset},
+	}
+}
+
+func (x *written) learnt() (duties.Learnt, error) {
+	l := duties.Learnt{Fact: event.Fact{Name: x.name, ValidFrom: x.from, AboutActor: x.actor, AboutOrg: x.recipient}, At: x.at}
+	if x.value == "" {
+		return l, nil
+	}
+	var err error
+	if l.Fact.Value, err = event.DecodeFacts([]byte(x.value)); err != nil {
+		return l, fmt.Errorf("read the fact at %s: %w", Place{x.at.Topic, x.at.Partition, x.at.Offset}.Path(), err)
+	}
+	return l, nil
 }
 
 // agreements looks after what processors received.
@@ -228,7 +260,8 @@ func (w *dutyWalk) agreements(ctx context.Context) error {
 	}
 	var said []duties.Learnt
 	for i := range rows {
-		l, err := learntOf(&rows[i])
+		x := writtenOf(&rows[i])
+		l, err := x.learnt()
 		if err != nil {
 			return err
 		}

@@ -104,6 +104,7 @@ type Book struct {
 	periods []*Period
 	skipped []Untold
 
+	store   *facts.Store
 	v       verdict.Verdict
 	key     []byte
 	missing map[string][]string // facts that a rule's review wants, by what was known
@@ -140,10 +141,18 @@ func (b *Book) Untold() []Untold { return slices.Clone(b.skipped) }
 // Periods lists the retention periods that duties are told by.
 func (b *Book) Periods() []*Period { return slices.Clone(b.periods) }
 
-// Of appends the duties towards a person to dst, by kind, rule and day.
+// storeFacts is how many facts are learnt before they are forgotten again: a
+// new store costs more than a person's facts.
+const storeFacts = 5000
+
+// Of appends the duties towards a person to dst, by kind, rule and day. A book
+// is asked about each person once.
 func (b *Book) Of(dst []Duty, p *Person) []Duty {
 	first := len(dst)
-	store := facts.New()
+	if b.store == nil || b.store.Len() > storeFacts {
+		b.store = facts.New()
+	}
+	store := b.store
 	for i := range p.Facts {
 		l := &p.Facts[i]
 		if !l.Fact.ValidFrom.After(b.at) {

@@ -423,3 +423,25 @@ func TestLinks(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkOf works out the duties to one person of whom five facts are known.
+func BenchmarkOf(b *testing.B) {
+	for name, debt := range map[string]string{"known": `2020-01-01 fact debt_or_dispute false`, "unknown": `2023-08-31 fact contract_end "2023-08-31"`} {
+		b.Run(name, func(b *testing.B) {
+			book := NewBook(builtIn(b, elektrum), local(b, "2024-03-01"), 30)
+			p := one(b, "elektrum", debt, `2023-08-31 fact offer_date "2023-08-31"`, `2020-01-01 fact became_client false`,
+				`2022-01-01 fact recorded_on "2022-01-01"`, `2023-08-31 fact consent [{"purpose":"elektrum/direct-marketing","given_at":"2023-01-01T00:00:00Z"}]`)
+			var all []Duty
+			b.ReportAllocs()
+			for b.Loop() {
+				if p.ID[0]++; p.ID[0] == 0 { // each is another person
+					if p.ID[1]++; p.ID[1] == 0 {
+						p.ID[2]++
+					}
+				}
+				all = book.Of(all[:0], p)
+			}
+			b.ReportMetric(float64(len(all)), "duties")
+		})
+	}
+}
