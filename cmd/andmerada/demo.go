@@ -77,6 +77,7 @@ func runDemo(ctx context.Context, out io.Writer, o *demoOptions) (err error) {
 	}
 	collectLessOften()
 	g.Go(func() error { return in.Run(ctx) })
+	g.Go(func() error { return followRegisters(ctx, d.node.registers, d.node.log) })
 	g.Go(func() error { return d.engine(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.node.log, d.listener, d.node.handler()) })
 	g.Go(func() error {
@@ -158,7 +159,7 @@ func openDemo(ctx context.Context, out io.Writer, o *demoOptions) (_ *demo, err 
 		return nil, err
 	}
 	d.closers = append(d.closers, d.node.close)
-	for _, r := range d.node.registers.All() {
+	for _, r := range d.node.registers.Set().All() {
 		d.say("Register of %s: %d purposes, %d recipients, %d rules and periods", r.Controller.Name, len(r.Purposes), len(r.Recipients), len(r.AllRules()))
 	}
 	return d, nil

@@ -40,7 +40,7 @@ func (d *demo) emit(ctx context.Context, state emitted) error {
 		o.Seed, o.Events, o.Persons, o.End = state.Seed, state.Events, state.Persons, state.End
 	}
 	state = emitted{Seed: o.Seed, Events: o.Events, Persons: o.Persons, End: o.End, Done: state.Done}
-	events, manifest, err := history.Generate(d.node.registers, o)
+	events, manifest, err := history.Generate(d.node.registers.Set(), o)
 	if err != nil {
 		return err
 	}

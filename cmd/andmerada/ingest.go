@@ -51,6 +51,7 @@ changed registers touch (see andmerada rejudge).`,
 			}
 			collectLessOften()
 			g, ctx := errgroup.WithContext(cmd.Context())
+			g.Go(func() error { return followRegisters(ctx, n.registers, n.log) })
 			g.Go(func() error { return in.Run(ctx) })
 			if again {
 				g.Go(func() error { return f.Run(ctx) })

@@ -24,7 +24,7 @@ type node struct {
 	config    *config
 	log       *slog.Logger
 	telemetry *telemetry.Telemetry
-	registers *register.Set
+	registers *register.Live
 	keys      *identity.Keys
 	facts     *facts.Store
 	trail     *trail.DB
@@ -50,8 +50,12 @@ func openNode(ctx context.Context, c *config, log *slog.Logger, trailConfig trai
 		defer cancel()
 		return n.telemetry.Close(ctx)
 	})
-	if n.registers, err = loadRegisters(c.Registers); err != nil {
+	fsys, err := registersFS(c.Registers)
+	if err != nil {
 		return nil, err
+	}
+	if n.registers, err = register.NewLive(fsys); err != nil {
+		return nil, fmt.Errorf("load the registers: %w", err)
 	}
 	secret, created, err := identity.LoadOrCreateSecret(c.SecretFile)
 	if err != nil {
@@ -85,7 +89,7 @@ func (n *node) close() error {
 func (n *node) ingest() (*ingest.Ingest, error) {
 	return ingest.New(ingest.Config{
 		Brokers: n.config.Kafka.Brokers, Topics: []string{n.config.Kafka.Topic}, Group: n.config.Kafka.Group,
-		Trail: n.trail, Registers: func() *register.Set { return n.registers }, Keys: n.keys, Facts: n.facts,
+		Trail: n.trail, Registers: n.registers.Set, Keys: n.keys, Facts: n.facts,
 		Logger: n.log, Meter: n.telemetry.Meters, Tracer: n.telemetry.Tracers,
 	})
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"time"
 
 	registers "github.com/andmerada/andmerada/deploy/registers"
 	"github.com/andmerada/andmerada/internal/register"
@@ -38,4 +41,34 @@ func loadRegisters(dir string) (*register.Set, error) {
 		return nil, fmt.Errorf("load the registers: %w", err)
 	}
 	return set, nil
+}
+
+// registersEvery is how often the files of the registers are looked at.
+const registersEvery = 2 * time.Second
+
+// followRegisters takes up registers whose files have changed. Files that do
+// not check are named in the log, once, and those in use stay.
+func followRegisters(ctx context.Context, live *register.Live, log *slog.Logger) error {
+	tick := time.NewTicker(registersEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		old := live.Set()
+		changed, err := live.Refresh()
+		switch {
+		case err != nil:
+			log.Error("the registers were changed and do not check: those in use stay", slog.Any("error", err))
+		case changed:
+			for _, r := range live.Set().All() {
+				was, known := old.Version(r.Version)
+				if !known || was.File != r.File {
+					log.Info("register in use", slog.String("controller", r.Controller.ID), slog.String("file", r.File), slog.String("version", r.Version))
+				}
+			}
+		}
+	}
 }

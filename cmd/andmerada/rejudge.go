@@ -36,16 +36,20 @@ ends; --once looks at all there is, and ends.`,
 			if err != nil {
 				return err
 			}
-			set, err := loadRegisters(c.Registers)
+			fsys, err := registersFS(c.Registers)
 			if err != nil {
 				return err
+			}
+			live, err := register.NewLive(fsys)
+			if err != nil {
+				return fmt.Errorf("load the registers: %w", err)
 			}
 			db, err := openTrail(cmd.Context(), c, false)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
-			f, err := newFollower(db, set, newLog(asJSON, verbose))
+			f, err := newFollower(db, live.Set, newLog(asJSON, verbose))
 			if err != nil {
 				return err
 			}
@@ -55,7 +59,11 @@ ends; --once looks at all there is, and ends.`,
 			case once:
 				err = withProgress(cmd.Context(), cmd.ErrOrStderr(), f, f.Once)
 			default:
-				return f.Run(cmd.Context())
+				log := newLog(asJSON, verbose)
+				g, ctx := errgroup.WithContext(cmd.Context())
+				g.Go(func() error { return followRegisters(ctx, live, log) })
+				g.Go(func() error { return f.Run(ctx) })
+				return g.Wait()
 			}
 			if errors.Is(err, rejudge.ErrHeld) {
 				return fmt.Errorf("%w: an ingest does, unless it is started with --rejudge=false; stop it first, or leave it to it", err)
@@ -75,13 +83,13 @@ ends; --once looks at all there is, and ends.`,
 	return cmd
 }
 
-func newFollower(db *trail.DB, set *register.Set, log *slog.Logger) (*rejudge.Follower, error) {
-	return rejudge.New(rejudge.Config{Trail: db, Registers: func() *register.Set { return set }, Logger: log})
+func newFollower(db *trail.DB, registers func() *register.Set, log *slog.Logger) (*rejudge.Follower, error) {
+	return rejudge.New(rejudge.Config{Trail: db, Registers: registers, Logger: log})
 }
 
 // follower makes what judges again beside the pipeline.
 func (n *node) follower() (*rejudge.Follower, error) {
-	return newFollower(n.trail, n.registers, n.log)
+	return newFollower(n.trail, n.registers.Set, n.log)
 }
 
 // withProgress runs something of a follower and tells now and then how far it is.

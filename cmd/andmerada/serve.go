@@ -52,6 +52,7 @@ proxy that has one.`,
 			n.log.Info("serving", slog.String("address", listener.Addr().String()))
 			g, ctx := errgroup.WithContext(cmd.Context())
 			g.Go(func() error { return n.followFacts(ctx) })
+			g.Go(func() error { return followRegisters(ctx, n.registers, n.log) })
 			g.Go(func() error { return serveHTTP(ctx, n.log, listener, n.handler()) })
 			return g.Wait()
 		},
@@ -68,8 +69,8 @@ func (n *node) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", n.telemetry.Metrics)
 	mux.Handle("/", server.New(server.Config{
-		Answers: answer.Deps{Trail: n.trail, Registers: n.registers, Keys: n.keys, Facts: n.facts.AsSeen, Now: time.Now},
-		Hosts:   n.hosts, Version: version(), Logger: n.log,
+		Answers:   answer.Deps{Trail: n.trail, Registers: n.registers.Set(), Keys: n.keys, Facts: n.facts.AsSeen, Now: time.Now},
+		Registers: n.registers.Set, Hosts: n.hosts, Version: version(), Logger: n.log,
 	}))
 	return mux
 }

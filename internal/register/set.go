@@ -27,6 +27,7 @@ var (
 // Set is the registers of all controllers, each in its versions.
 type Set struct {
 	byController map[string][]*Register // latest first
+	retired      []*Register            // in use no more
 }
 
 // Load reads all registers of a directory: CategoriesFile, and one file
@@ -132,8 +133,14 @@ func (s *Set) First(controller string) (*Register, bool) {
 	return versions[len(versions)-1], true
 }
 
-// Version finds a register by its version.
+// Version finds a register by its version, be it one that has been in use
+// since the program started and is no more.
 func (s *Set) Version(version string) (*Register, bool) {
+	for _, r := range s.retired {
+		if r.Version == version {
+			return r, true
+		}
+	}
 	for _, versions := range s.byController {
 		for _, r := range versions {
 			if r.Version == version {

@@ -53,12 +53,12 @@ func (s *server) api(mux *http.ServeMux) huma.API {
 	huma.Register(api, post("answer-recipients", "/v1/answers/recipients", "Who received a person's data"),
 		func(ctx context.Context, in *body[answer.Request]) (*body[*answer.RecipientsAnswer], error) {
 			s.asked(ctx, "recipients", in.Body.Controller)
-			return reply(ctx, s, func() (*answer.RecipientsAnswer, error) { return answer.Recipients(ctx, s.Answers, in.Body) })
+			return reply(ctx, s, func() (*answer.RecipientsAnswer, error) { return answer.Recipients(ctx, s.answers(), in.Body) })
 		})
 	huma.Register(api, post("answer-timeline", "/v1/answers/timeline", "What was done with a person's data, page by page"),
 		func(ctx context.Context, in *body[answer.TimelineRequest]) (*body[*answer.TimelineAnswer], error) {
 			s.asked(ctx, "timeline", in.Body.Controller)
-			return reply(ctx, s, func() (*answer.TimelineAnswer, error) { return answer.TimelineOf(ctx, s.Answers, in.Body) })
+			return reply(ctx, s, func() (*answer.TimelineAnswer, error) { return answer.TimelineOf(ctx, s.answers(), in.Body) })
 		})
 	huma.Register(api, huma.Operation{
 		OperationID: "get-event", Method: http.MethodGet, Path: "/v1/events/{topic}/{partition}/{offset}",
@@ -66,7 +66,7 @@ func (s *server) api(mux *http.ServeMux) huma.API {
 	}, func(ctx context.Context, in *eventInput) (*body[*answer.EventAnswer], error) {
 		s.asked(ctx, "event", "")
 		return reply(ctx, s, func() (*answer.EventAnswer, error) {
-			return answer.Event(ctx, s.Answers, answer.EventRequest{Place: answer.Place{Topic: in.Topic, Partition: in.Partition, Offset: in.Offset}, Person: in.Person})
+			return answer.Event(ctx, s.answers(), answer.EventRequest{Place: answer.Place{Topic: in.Topic, Partition: in.Partition, Offset: in.Offset}, Person: in.Person})
 		})
 	})
 	huma.Register(api, huma.Operation{
@@ -75,7 +75,7 @@ func (s *server) api(mux *http.ServeMux) huma.API {
 	}, func(ctx context.Context, in *overviewInput) (*body[*answer.Overview], error) {
 		s.asked(ctx, "overview", in.Controller)
 		return reply(ctx, s, func() (*answer.Overview, error) {
-			return answer.OverviewOf(ctx, s.Answers, answer.OverviewRequest{Controller: in.Controller, Days: in.Days})
+			return answer.OverviewOf(ctx, s.answers(), answer.OverviewRequest{Controller: in.Controller, Days: in.Days})
 		})
 	})
 	huma.Register(api, huma.Operation{
@@ -84,7 +84,7 @@ func (s *server) api(mux *http.ServeMux) huma.API {
 	}, func(ctx context.Context, in *driftInput) (*body[*answer.DriftAnswer], error) {
 		s.asked(ctx, "drift", in.Controller)
 		return reply(ctx, s, func() (*answer.DriftAnswer, error) {
-			return answer.DriftOf(ctx, s.Answers, answer.DriftRequest{Controller: in.Controller, From: in.From, To: in.To})
+			return answer.DriftOf(ctx, s.answers(), answer.DriftRequest{Controller: in.Controller, From: in.From, To: in.To})
 		})
 	})
 	huma.Register(api, huma.Operation{
@@ -95,7 +95,7 @@ func (s *server) api(mux *http.ServeMux) huma.API {
 	}, func(ctx context.Context, in *dutiesInput) (*body[*answer.DutiesAnswer], error) {
 		s.asked(ctx, "duties", in.Controller)
 		return reply(ctx, s, func() (*answer.DutiesAnswer, error) {
-			return answer.DutiesOf(ctx, s.Answers, answer.DutiesRequest{Controller: in.Controller, At: in.At, Within: in.Within, Cases: in.Cases})
+			return answer.DutiesOf(ctx, s.answers(), answer.DutiesRequest{Controller: in.Controller, At: in.At, Within: in.Within, Cases: in.Cases})
 		})
 	})
 	if detail := api.OpenAPI().Components.Schemas.Map()["ErrorDetail"]; detail != nil {

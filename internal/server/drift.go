@@ -12,7 +12,7 @@ func (s *server) driftPage(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	req := answer.DriftRequest{Controller: query.Get("controller"), From: query.Get("from"), To: query.Get("to")}
 	s.asked(r.Context(), "drift", req.Controller)
-	a, err := answer.DriftOf(r.Context(), s.Answers, req)
+	a, err := answer.DriftOf(r.Context(), s.answers(), req)
 	if err != nil {
 		status, f := s.failed(r.Context(), err)
 		s.fault(w, r, status, f)

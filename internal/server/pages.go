@@ -22,7 +22,7 @@ var assets embed.FS
 func (s *server) pages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.overviewPage)
 	mux.HandleFunc("GET /person", func(w http.ResponseWriter, r *http.Request) {
-		s.render(w, r, http.StatusOK, personForm(s.frame("Ask for a person", "person"), question{Scheme: schemes[0]}, s.Answers.Registers.All(), nil))
+		s.render(w, r, http.StatusOK, personForm(s.frame("Ask for a person", "person"), question{Scheme: schemes[0]}, s.answers().Registers.All(), nil))
 	})
 	mux.HandleFunc("POST /person", s.personPage)
 	mux.HandleFunc("POST /person/timeline", s.timelinePage)
@@ -55,7 +55,7 @@ func (s *server) frame(title, here string) frame {
 
 // newestRegisters are those of each controller.
 func (s *server) newestRegisters() []*register.Register {
-	return slices.CompactFunc(s.Answers.Registers.All(), func(a, b *register.Register) bool { return a.Controller.ID == b.Controller.ID })
+	return slices.CompactFunc(s.answers().Registers.All(), func(a, b *register.Register) bool { return a.Controller.ID == b.Controller.ID })
 }
 
 // render draws a page whole before it sends any of it.
@@ -84,7 +84,7 @@ func (s *server) overviewPage(w http.ResponseWriter, r *http.Request) {
 		days = 30
 	}
 	s.asked(r.Context(), "overview", controller)
-	o, err := answer.OverviewOf(r.Context(), s.Answers, answer.OverviewRequest{Controller: controller, Days: days})
+	o, err := answer.OverviewOf(r.Context(), s.answers(), answer.OverviewRequest{Controller: controller, Days: days})
 	if err != nil {
 		status, f := s.failed(r.Context(), err)
 		s.fault(w, r, status, f)
@@ -125,7 +125,7 @@ func (s *server) personPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.asked(r.Context(), "recipients", q.Controller)
-	a, err := answer.Recipients(r.Context(), s.Answers, req.Request)
+	a, err := answer.Recipients(r.Context(), s.answers(), req.Request)
 	if err != nil {
 		s.askAgain(w, r, q, err)
 		return
@@ -139,7 +139,7 @@ func (s *server) timelinePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.asked(r.Context(), "timeline", q.Controller)
-	a, err := answer.TimelineOf(r.Context(), s.Answers, req)
+	a, err := answer.TimelineOf(r.Context(), s.answers(), req)
 	if err != nil {
 		s.askAgain(w, r, q, err)
 		return
@@ -160,7 +160,7 @@ func (s *server) askAgain(w http.ResponseWriter, r *http.Request, q question, er
 			*day = ""
 		}
 	}
-	s.render(w, r, status, personForm(s.frame("Error: Ask for a person", "person"), q, s.Answers.Registers.All(), f))
+	s.render(w, r, status, personForm(s.frame("Error: Ask for a person", "person"), q, s.answers().Registers.All(), f))
 }
 
 func (s *server) eventPage(w http.ResponseWriter, r *http.Request) {
@@ -175,7 +175,7 @@ func (s *server) eventPage(w http.ResponseWriter, r *http.Request) {
 	if err1 != nil || err2 != nil {
 		req.Offset = -1 // no such place
 	}
-	a, err := answer.Event(r.Context(), s.Answers, req)
+	a, err := answer.Event(r.Context(), s.answers(), req)
 	if err != nil {
 		status, f := s.failed(r.Context(), err)
 		s.fault(w, r, status, f)
@@ -188,7 +188,7 @@ func (s *server) registerPage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("controller")
 	s.asked(r.Context(), "register", id)
 	var versions []*register.Register
-	for _, reg := range s.Answers.Registers.All() {
+	for _, reg := range s.answers().Registers.All() {
 		if reg.Controller.ID == id {
 			versions = append(versions, reg)
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/andmerada/andmerada/internal/answer"
+	"github.com/andmerada/andmerada/internal/register"
 )
 
 const (
@@ -27,6 +28,9 @@ const (
 // Config says what is served. Answers is needed.
 type Config struct {
 	Answers answer.Deps
+	// Registers gives the registers in use now, where they may change while the
+	// server runs; Answers.Registers if nil.
+	Registers func() *register.Set
 
 	// Ready says whether what answers need can be reached; Answers.Trail.Ping if nil.
 	Ready func(context.Context) error
@@ -45,6 +49,16 @@ type server struct {
 	log *slog.Logger
 }
 
+// answers is what a request is answered with: one set of registers for the
+// whole of it.
+func (s *server) answers() answer.Deps {
+	d := s.Answers
+	if s.Registers != nil {
+		d.Registers = s.Registers()
+	}
+	return d
+}
+
 // Question is what was asked of the trail: reading it is processing too.
 type Question struct {
 	Kind       string // recipients, timeline, event, overview, register, drift, duties
@@ -54,7 +68,7 @@ type Question struct {
 // asked notes a question.
 func (s *server) asked(ctx context.Context, kind, controller string) {
 	q := Question{Kind: kind}
-	if slices.Contains(s.Answers.Registers.Controllers(), controller) { // anything else may be an identifier in the wrong place
+	if slices.Contains(s.answers().Registers.Controllers(), controller) { // anything else may be an identifier in the wrong place
 		q.Controller = controller
 	}
 	s.log.InfoContext(ctx, "question asked", slog.String("kind", q.Kind), slog.String("controller", q.Controller))
