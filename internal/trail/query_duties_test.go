@@ -21,7 +21,9 @@ func TestDutyRows(t *testing.T) {
 		events = append(events, []Row{row})
 	}
 	for p := range uint64(40) {
-		add(p, func(r *Row) { r.Operation, r.Fact, r.FactValue = OperationFact, "offer_date", `{"offer_date":"2024-01-31"}` })
+		add(p, func(r *Row) {
+			r.Operation, r.Fact, r.FactValue = OperationFact, "offer_date", `{"offer_date":"2024-01-31"}`
+		})
 		add(p, func(r *Row) { r.Operation = event.Use })
 		add(p, func(r *Row) { r.Operation, r.Fact = OperationFact, "identity" })
 	}
