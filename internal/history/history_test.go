@@ -30,6 +30,14 @@ func load(t testing.TB) *register.Set {
 	return set
 }
 
+// planned are the registers of the companies whose history is made up; the
+// others that ship have none.
+func planned(set *register.Set) []*register.Register {
+	return slices.DeleteFunc(slices.Clone(set.All()), func(r *register.Register) bool {
+		return r.Controller.ID != "elektrum" && r.Controller.ID != "netpro"
+	})
+}
+
 func newGenerator(t testing.TB, o history.Options) *history.Generator {
 	t.Helper()
 	g, err := history.New(load(t), o)
@@ -130,7 +138,7 @@ func TestEveryRuleIsPlanted(t *testing.T) {
 			planted[id] = true
 		}
 	}
-	for _, r := range load(t).All() {
+	for _, r := range planned(load(t)) {
 		for _, rule := range r.AllRules() {
 			if slices.ContainsFunc(rule.Requirements, func(req register.CompiledRequirement) bool { return req.UnmetOutcome == register.Violation }) && !planted[rule.ID] {
 				t.Errorf("no planted violation of %s", rule.ID)
@@ -205,7 +213,7 @@ func TestEventsAreSendable(t *testing.T) {
 	if last.After(m.End) {
 		t.Errorf("an event at %s, after the end", last)
 	}
-	for _, r := range set.All() {
+	for _, r := range planned(set) {
 		for _, p := range r.Purposes {
 			if !purposes[r.FullID(p.ID)] {
 				t.Errorf("nothing for %s", r.FullID(p.ID))
