@@ -39,6 +39,7 @@ var mayImport = []struct {
 	{"internal/rejudge", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/replay",
 	}},
+	{"internal/findings", []string{"internal/event", "internal/register", "internal/trail"}},
 	{"internal/answer", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/duties",
 	}},
@@ -83,7 +84,7 @@ var reserved = map[string][]string{
 	"github.com/ClickHouse/":        {"internal/trail", "internal/embedded", "internal/embedded/embeddedtest", "cmd/bench"},
 	"cel.dev/":                      {"internal/register/condition"},
 	"github.com/google/cel-go":      nil, // its old name
-	"github.com/segmentio/kafka-go": {"internal/ingest", "internal/emit", "internal/embedded", "internal/embedded/apachekafka", "cmd/bench"},
+	"github.com/segmentio/kafka-go": {"internal/ingest", "internal/emit", "internal/findings", "internal/embedded", "internal/embedded/apachekafka", "cmd/bench"},
 	"github.com/twmb/":              {"internal/embedded", "cmd/bench"},
 	"github.com/ebitengine/purego":  {"internal/embedded"},
 	"github.com/danielgtaylor/huma": {"internal/server", "cmd/andmerada"},
