@@ -130,13 +130,13 @@ func tryOn(cmd *cobra.Command, c *config, q replay.Question) (r *replay.Result, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	var done func()
+	q.Progress, done = tryProgress(ctx, cmd.ErrOrStderr())
+	defer done()
 	q.Trail, q.Topic, q.Facts = db, c.Kafka.Topic, facts.New()
 	if err := ingest.LearnFacts(q.Facts, db.Facts(ctx, q.Topic)); err != nil {
 		return nil, err
 	}
-	var done func()
-	q.Progress, done = tryProgress(ctx, cmd.ErrOrStderr())
-	defer done()
 	return replay.Try(ctx, q)
 }
 
@@ -238,6 +238,7 @@ func tryProgress(ctx context.Context, out io.Writer) (progress func(done, total 
 	if !ok || !term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor is a small number
 		return nil, func() {}
 	}
+	fmt.Fprint(f, "reading the facts\r")
 	var mu sync.Mutex
 	var bar *progressbar.ProgressBar
 	var furthest uint64
@@ -258,5 +259,6 @@ func tryProgress(ctx context.Context, out io.Writer) (progress func(done, total 
 		if bar != nil {
 			_ = bar.Clear()
 		}
+		fmt.Fprint(f, "\r                 \r")
 	}
 }

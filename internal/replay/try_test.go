@@ -54,7 +54,9 @@ func openTrail(t testing.TB) *trail.DB {
 	return db
 }
 
-func someone(n int) identity.Pseudonym { return identity.Pseudonym{0: 1, 14: byte(n >> 8), 15: byte(n)} }
+func someone(n int) identity.Pseudonym {
+	return identity.Pseudonym{0: 1, 14: byte(n >> 8), 15: byte(n)}
+}
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 

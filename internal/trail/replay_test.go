@@ -60,15 +60,16 @@ func TestReplay(t *testing.T) {
 		b := NewBlocks()
 		r := Range{Topic: "andmerada.events", Partition: int32(p), First: first, Last: first + n - 1}
 		for i, row := range plausibleRows(n, first) {
-			switch row.Partition = int32(p); {
-			case i%10 == 3:
+			row.Partition = int32(p)
+			switch i % 10 {
+			case 3:
 				row.Operation, row.Verdict = OperationFact, register.NotApplicable
-			case i%10 == 5:
+			case 5:
 				row = fullRow(row.Offset)
 				row.Time = row.Time.Add(time.Duration(i) * time.Second)
-			case i%10 == 6:
+			case 6:
 				row.Statements = `{"necessity":true}`
-			case i%10 == 7:
+			case 7:
 				row.Categories, row.Rules = nil, nil
 			}
 			b.Trail.Append(&row)
