@@ -67,8 +67,8 @@ a trail that answers, for any person at any time, who received their data.`,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRegisterCommand(), newEventCommand(), newEmitCommand(), newVerifyCommand(), newIngestCommand(), newRejudgeCommand(),
-		newServeCommand(), newAnswerCommand(), newDriftCommand(), newDemoCommand(), newOpenAPICommand())
+	root.AddCommand(newRegisterCommand(), newEventCommand(), newEmitCommand(), newVerifyCommand(), newIngestCommand(), newRejudgeCommand(), newFindingsCommand(),
+		newServeCommand(), newAnswerCommand(), newFactsCommand(), newDriftCommand(), newDemoCommand(), newOpenAPICommand())
 	return root
 }
 
