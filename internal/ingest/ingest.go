@@ -85,6 +85,12 @@ func (i *Ingest) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("ingest: join group %q: %w", i.cfg.Group, err)
 	}
 	i.log.InfoContext(ctx, "ingest begins", slog.String("topics", strings.Join(i.cfg.Topics, ",")), slog.String("group", i.cfg.Group))
+	learning := make(chan struct{})
+	go func() {
+		defer close(learning)
+		i.loader.others(ctx, i.cfg.Topics, i.log)
+	}()
+	defer func() { <-learning }() // ctx has ended by then
 	for {
 		gen, err := group.Next(ctx)
 		switch {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"log/slog"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,6 +90,56 @@ func (l *loader) ensure(ctx context.Context, topic string, partition int32, next
 		l.began[topic] = began
 	}
 	l.known[at] = next
+	return nil
+}
+
+// others learns the facts of all partitions as they come into the trail, those
+// of other processes among them: what one says of a person may be stated in
+// another partition, under another of the person's identifiers. Learning one's
+// own again changes nothing.
+func (l *loader) others(ctx context.Context, topics []string, log *slog.Logger) {
+	next := make(map[trail.Partition]int64)
+	tick := time.NewTicker(learnEvery)
+	defer tick.Stop()
+	for begun := false; ; begun = true {
+		if err := l.learnOthers(ctx, topics, next, begun); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "learning facts of other partitions failed, trying again", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// learnEvery is how often facts of other processes are learnt: well below the
+// time after which a fact's events are looked at again (rejudge.Limits.Settle).
+const learnEvery = time.Second
+
+// learnOthers goes on where it was the last time. What was there before it
+// began is learnt when a partition is assigned.
+func (l *loader) learnOthers(ctx context.Context, topics []string, next map[trail.Partition]int64, begun bool) error {
+	partitions, err := l.trail.Partitions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		if !slices.Contains(topics, p.Topic) {
+			continue
+		}
+		complete, err := l.trail.Complete(ctx, p)
+		if err != nil {
+			return err
+		}
+		from, known := next[p]
+		if (known || begun) && from < complete {
+			if err := LearnFacts(l.facts, l.trail.FactsBetween(ctx, p, from, complete, math.MaxInt64)); err != nil {
+				return err
+			}
+		}
+		next[p] = complete
+	}
 	return nil
 }
 
