@@ -28,7 +28,8 @@ type Limits struct {
 	Facts    int           // rows of facts looked at together, 4096
 	Events   int           // rows of events judged together, 4096
 	Window   int64         // offsets of a partition that are looked at together for a register, 20,000
-	Interval time.Duration // between rounds, 2 s; a fact is followed in the round after the one that first saw it
+	Interval time.Duration // between rounds, 2 s
+	Settle   time.Duration // how long a fact must have been in the trail before it is followed, 5 s; Once does not wait
 	Lease    time.Duration // after so long without a sign another process takes over, 30 s
 }
 
@@ -44,6 +45,7 @@ func (c *Config) fill() error {
 	byDefault(&l.Events, 4096)
 	byDefault(&l.Window, 20_000)
 	byDefault(&l.Interval, 2*time.Second)
+	byDefault(&l.Settle, 5*time.Second)
 	byDefault(&l.Lease, 30*time.Second)
 	// An event has at most 100 rows; a batch takes in whole events.
 	l.Facts, l.Events = max(l.Facts, 128), max(l.Events, 128)
@@ -65,12 +67,13 @@ type Follower struct {
 	lease *trail.Lease
 	stats counters
 
-	seen     map[trail.Partition]int64 // up to where each partition was complete in the round before
+	seen     []sighting                // not long ago, oldest first
 	position map[trail.Partition]int64 // of the task of following facts
 	named    named
 
 	generations map[string]generation                // of the registers, by controller
 	marks       map[string]map[trail.Partition]int64 // how far each task of a register has come
+	glanced     map[span][]trail.Judgement           // of this round
 }
 
 // New prepares a follower; nothing is read before Run or Once.
@@ -78,7 +81,7 @@ func New(cfg Config) (*Follower, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	return &Follower{cfg: cfg, trail: cfg.Trail, log: cfg.Logger, lease: cfg.Trail.NewLease()}, nil
+	return &Follower{cfg: cfg, trail: cfg.Trail, log: cfg.Logger, lease: cfg.Trail.NewLease("judge again")}, nil
 }
 
 // Run follows until ctx ends, through whatever fails meanwhile, and returns nil.
@@ -192,10 +195,7 @@ func (f *Follower) round(ctx context.Context, now bool) error {
 	if err != nil {
 		return err
 	}
-	// What was complete a round ago: facts that another partition brought at the
-	// same time are in the trail by now, and not only in the memory of ingest.
-	ready := f.seen
-	f.seen = complete
+	ready := f.settled(complete)
 	if now {
 		ready = complete
 	}
@@ -203,6 +203,27 @@ func (f *Follower) round(ctx context.Context, now bool) error {
 		return err
 	}
 	return f.facts(ctx, ready)
+}
+
+// sighting is how far the partitions were complete at some time.
+type sighting struct {
+	at       time.Time
+	complete map[trail.Partition]int64
+}
+
+// settled is how far the partitions were complete some seconds ago. By now the
+// trail has what ingest knew only in its memory then, and the events that it
+// judged before it knew the facts.
+func (f *Follower) settled(complete map[trail.Partition]int64) (ready map[trail.Partition]int64) {
+	now := time.Now()
+	f.seen = append(f.seen, sighting{now, complete})
+	for len(f.seen) > 1 && now.Sub(f.seen[1].at) >= f.cfg.Limits.Settle {
+		f.seen = f.seen[1:]
+	}
+	if now.Sub(f.seen[0].at) < f.cfg.Limits.Settle {
+		return nil
+	}
+	return f.seen[0].complete
 }
 
 func (f *Follower) complete(ctx context.Context) (map[trail.Partition]int64, error) {

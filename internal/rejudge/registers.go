@@ -49,6 +49,7 @@ func fingerprint(periods []period) string {
 // bring more of it, so that this goes on with the trail.
 func (f *Follower) registers(ctx context.Context, complete map[trail.Partition]int64) error {
 	set := f.cfg.Registers()
+	f.glanced = make(map[span][]trail.Judgement)
 	for _, controller := range set.Controllers() {
 		periods := periodsOf(set, controller)
 		generation, err := f.generation(ctx, controller, fingerprint(periods))
@@ -115,13 +116,21 @@ func (f *Follower) period(ctx context.Context, set *register.Set, complete map[t
 				return err
 			}
 			from := done[partition]
-			next := min(from+f.cfg.Limits.Window, complete[partition])
-			changed := f.stats.changed.Load()
-			if err := f.window(ctx, set, partition, from, next, p, all); err != nil {
-				return fmt.Errorf("judge %s again from offset %d of partition %d of %s: %w", p.controller, from, partition.Partition, partition.Topic, err)
+			next := min(from+glance, complete[partition])
+			outdated := all
+			if !all {
+				if outdated, err = f.outdated(ctx, partition, from, next, p); err != nil {
+					return err
+				}
+			}
+			if outdated {
+				next = min(from+f.cfg.Limits.Window, complete[partition])
+				if err := f.window(ctx, set, partition, from, next, p, all); err != nil {
+					return fmt.Errorf("judge %s again from offset %d of partition %d of %s: %w", p.controller, from, partition.Partition, partition.Topic, err)
+				}
 			}
 			done[partition] = next
-			if !all && (f.stats.changed.Load() > changed || next-saved >= saveEvery) {
+			if !all && (outdated || next-saved >= saveEvery) {
 				if err := f.trail.SaveFollowed(ctx, task, partition, next); err != nil {
 					return err
 				}
@@ -130,6 +139,34 @@ func (f *Follower) period(ctx context.Context, set *register.Set, complete map[t
 		}
 	}
 	return nil
+}
+
+// glance is how many offsets are looked at together for whether there is
+// anything to do.
+const glance = 1_000_000
+
+// span is a run of offsets of a partition.
+type span struct {
+	trail.Partition
+	from, to int64
+}
+
+// outdated says whether events of a period between two offsets were judged by
+// another register than the period's. What it read serves all periods of the
+// round.
+func (f *Follower) outdated(ctx context.Context, partition trail.Partition, from, to int64, p period) (bool, error) {
+	at := span{partition, from, to}
+	judgements, ok := f.glanced[at]
+	if !ok {
+		var err error
+		if judgements, err = f.trail.Judgements(ctx, partition, from, to); err != nil {
+			return false, err
+		}
+		f.glanced[at] = judgements
+	}
+	return slices.ContainsFunc(judgements, func(j trail.Judgement) bool {
+		return j.Controller == p.controller && j.Version != p.version && !j.Last.Before(p.from) && (p.until.IsZero() || j.First.Before(p.until))
+	}), nil
 }
 
 // window judges again what is outdated between two offsets.

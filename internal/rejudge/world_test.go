@@ -39,6 +39,8 @@ type world struct {
 	waiting   map[int32]*trail.Block // not inserted yet
 	begins    map[int32]int64        // of what waits
 	events    []trail.Row            // processing events, as judged first
+	learnt    []func(*facts.Store)   // every fact, in order
+	database  string
 }
 
 func newWorld(t testing.TB) *world {
@@ -48,7 +50,8 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, registers: set, all: facts.New(), ends: map[int32]int64{}, waiting: map[int32]*trail.Block{}, begins: map[int32]int64{}}
-	w.db = open(t, embeddedtest.Database(t))
+	w.database = embeddedtest.Database(t)
+	w.db = open(t, w.database)
 	return w
 }
 
@@ -152,11 +155,13 @@ func (w *world) order(partition int32, recorded time.Time) facts.Order {
 
 // fact adds a fact. ingest is what knows it too; nil if nobody judges with it.
 func (w *world) fact(partition int32, recorded time.Time, f event.Fact, ingest *facts.Store, persons ...identity.Pseudonym) {
-	for _, s := range []*facts.Store{w.all, ingest} {
-		if s != nil {
-			s.Learn("acme", persons, &f, w.order(partition, recorded))
-		}
+	at := w.order(partition, recorded)
+	learn := func(s *facts.Store) { s.Learn("acme", persons, &f, at) }
+	learn(w.all)
+	if ingest != nil {
+		learn(ingest)
 	}
+	w.learnt = append(w.learnt, learn)
 	row := trail.Row{Operation: trail.OperationFact, Time: f.ValidFrom, Recorded: recorded, Fact: f.Name, FactValidFrom: f.ValidFrom, Actor: f.AboutActor, Recipient: f.AboutOrg, JudgedAt: recorded}
 	if f.Name != event.IdentityFact {
 		row.FactValue = string(f.Value.AppendJSON(nil))

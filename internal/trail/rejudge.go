@@ -234,6 +234,36 @@ func (db *DB) Outdated(ctx context.Context, p Partition, from, to int64, control
 		) WHERE {all:Bool} OR register_version != {version:String}`, params, noProjections())
 }
 
+// Judgement is a register version that events of a controller were judged
+// under, and the times of the first and the last of them.
+type Judgement struct {
+	Controller, Version string
+	First, Last         time.Time
+}
+
+// Judgements lists under which versions the events between two offsets of a
+// partition were judged, first and later verdicts alike: a cheap look that
+// says for most that none is outdated.
+func (db *DB) Judgements(ctx context.Context, p Partition, from, to int64) (all []Judgement, err error) {
+	params := offsetParams(p, from, to, 0)
+	delete(params, "n")
+	err = db.patiently(ctx, `SELECT controller, register_version, toUnixTimestamp64Milli(min(time)), toUnixTimestamp64Milli(max(time)) FROM trail `+offsetWhere+` AND operation NOT IN ('fact', 'cohort')
+		GROUP BY controller, register_version SETTINGS optimize_use_projections = 0`, params, func(scan func(...any) error) error {
+		var j Judgement
+		var first, last int64 // the library's own conversion ends in 2262
+		if err := scan(&j.Controller, &j.Version, &first, &last); err != nil {
+			return err
+		}
+		j.First, j.Last = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
+		all = append(all, j)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the registers that events were judged by: %w", err)
+	}
+	return all, nil
+}
+
 const placesWhere = `
 	WHERE (topic, partition, offset) IN
 	(
