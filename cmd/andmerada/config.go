@@ -33,6 +33,12 @@ type config struct {
 	Registers  string `yaml:"registers,omitempty"` // directory; those built in if empty
 	SecretFile string `yaml:"secret_file"`         // the secret that keys all pseudonyms
 	Listen     string `yaml:"listen,omitempty"`    // address of the web server; 127.0.0.1:8080 if empty
+	Findings   struct {
+		Topic      string `yaml:"topic,omitempty"`       // Kafka topic that findings are written to; none if empty
+		Webhook    string `yaml:"webhook,omitempty"`     // address that they are posted to; none if empty
+		SecretFile string `yaml:"secret_file,omitempty"` // holds the secret that signs what is posted
+		Violations bool   `yaml:"violations,omitempty"`  // tell violations only
+	} `yaml:"findings,omitempty"`
 
 	file string `yaml:"-"` // where it was read from
 }
@@ -82,7 +88,7 @@ func readConfig(file string) (*config, error) {
 		return nil, fmt.Errorf("read the configuration %s: %w", file, err)
 	}
 	// Files that it names are looked for beside it.
-	for _, name := range []*string{&c.Registers, &c.SecretFile, &c.ClickHouse.PasswordFile} {
+	for _, name := range []*string{&c.Registers, &c.SecretFile, &c.ClickHouse.PasswordFile, &c.Findings.SecretFile} {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(filepath.Dir(file), *name)
 		}
@@ -111,6 +117,9 @@ func (c *config) check() error {
 	}
 	if c.SecretFile == "" {
 		missing = append(missing, "secret_file")
+	}
+	if c.Findings.Webhook != "" && c.Findings.SecretFile == "" {
+		missing = append(missing, "findings.secret_file")
 	}
 	if missing != nil {
 		return fmt.Errorf("it lacks %s", strings.Join(missing, ", "))

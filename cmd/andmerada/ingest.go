@@ -24,7 +24,8 @@ func newIngestCommand() *cobra.Command {
 force at its time, and writes the trail, each range of offsets exactly once. Start as many
 as there is load; one partition is one process's at a time. SIGTERM and Ctrl-C let what is
 being written finish. Beside that, one of all processes judges again what late facts and
-changed registers touch (see andmerada rejudge).`,
+changed registers touch (see andmerada rejudge), and each tells findings to the topic and
+the webhook that the configuration names (see andmerada findings).`,
 		Example: "  andmerada ingest --config /etc/andmerada/andmerada.yaml --metrics 127.0.0.1:9464",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -55,6 +56,9 @@ changed registers touch (see andmerada rejudge).`,
 			g.Go(func() error { return in.Run(ctx) })
 			if again {
 				g.Go(func() error { return f.Run(ctx) })
+			}
+			if err := n.tellFindings(ctx, g); err != nil {
+				return err
 			}
 			if metrics != "" {
 				g.Go(func() error { return serveMetrics(ctx, n, metrics) })

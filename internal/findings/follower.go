@@ -39,10 +39,17 @@ type Config struct {
 
 // Follower tells findings. One goroutine at a time may use it.
 type Follower struct {
-	cfg  Config
-	log  *slog.Logger
-	told atomic.Int64
+	cfg   Config
+	log   *slog.Logger
+	lease *trail.Lease
+	told  atomic.Int64
 }
+
+// ErrHeld says that another process tells the sink its findings at present.
+var ErrHeld = errors.New("another process tells these findings at present")
+
+// leaseFor is how long a process that has died keeps others waiting.
+const leaseFor = 30 * time.Second
 
 // New makes a follower; nothing is read before Run or Once.
 func New(cfg Config) (*Follower, error) {
@@ -65,7 +72,28 @@ func New(cfg Config) (*Follower, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Follower{cfg: cfg, log: cfg.Logger}, nil
+	return &Follower{cfg: cfg, log: cfg.Logger, lease: cfg.Trail.NewLease(task(cfg.Sink))}, nil
+}
+
+func task(s Sink) string { return "findings " + s.Name() }
+
+// hold takes the lease, or prolongs it: one process at a time tells a sink.
+func (f *Follower) hold(ctx context.Context) error {
+	if f.lease.Held(leaseFor / 2) {
+		return nil
+	}
+	ok, err := f.lease.Take(ctx, leaseFor)
+	if err == nil && !ok {
+		return ErrHeld
+	}
+	return err
+}
+
+// release lets another process tell, at once.
+func (f *Follower) release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return f.lease.Release(ctx)
 }
 
 // Told is how many findings were told since the follower was made.
@@ -77,24 +105,37 @@ func (f *Follower) Run(ctx context.Context) error {
 	failures := 0
 	for {
 		wait := f.cfg.Interval
-		if err := f.Once(ctx); err != nil && ctx.Err() == nil {
+		switch err := f.round(ctx); {
+		case ctx.Err() != nil:
+			if err := f.release(ctx); err != nil {
+				f.log.Warn("the lease to tell findings was not given up: another process waits for its end", slog.Any("error", err))
+			}
+			return nil
+		case err == nil, errors.Is(err, ErrHeld):
+			failures = 0
+		default:
 			failures++
 			wait = min(wait<<min(failures, 5), time.Minute)
 			f.log.WarnContext(ctx, "findings cannot be told, trying again", slog.String("sink", f.cfg.Sink.Name()), slog.Any("error", err), slog.Duration("in", wait))
-		} else {
-			failures = 0
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(wait):
 		}
 	}
 }
 
 // Once tells all findings that are in the trail now and were not told before.
+// [ErrHeld] says that another process is at it.
 func (f *Follower) Once(ctx context.Context) error {
-	task := "findings " + f.cfg.Sink.Name()
+	return errors.Join(f.round(ctx), f.release(ctx))
+}
+
+func (f *Follower) round(ctx context.Context) error {
+	if err := f.hold(ctx); err != nil {
+		return err
+	}
+	task := task(f.cfg.Sink)
 	position, err := f.cfg.Trail.Followed(ctx, task)
 	if err != nil {
 		return err
@@ -118,6 +159,9 @@ func (f *Follower) Once(ctx context.Context) error {
 // partition tells the first judgements of a partition.
 func (f *Follower) partition(ctx context.Context, task string, p trail.Partition, from, to int64) error {
 	for from < to {
+		if err := f.hold(ctx); err != nil {
+			return err
+		}
 		var rows []trail.Row
 		for row, err := range f.cfg.Trail.FindingsBetween(ctx, p, from, to, f.cfg.Batch) {
 			if err != nil {
@@ -183,6 +227,9 @@ func (f *Follower) again(ctx context.Context, task string, position int64) error
 	set := f.cfg.Registers()
 	last := position
 	flush := func(upTo int64) error {
+		if err := f.hold(ctx); err != nil {
+			return err
+		}
 		if err := f.publish(ctx, messages); err != nil {
 			return err
 		}

@@ -49,8 +49,8 @@ func readDecisions(fsys fs.FS, controller string) ([]DecisionFile, error) {
 	return files, nil
 }
 
-// decisions checks and compiles the decisions. One that settles no rule of this
-// register is for another of the controller's, and says nothing here.
+// decisions checks and compiles the decisions. One that settles a rule which
+// this register does not have is at fault: it would silently settle nothing.
 func (c *checker) decisions(files []DecisionFile) {
 	first := make(map[string]string)
 	for _, file := range files {

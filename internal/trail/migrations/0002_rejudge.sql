@@ -1,4 +1,5 @@
--- How far the follower has come that judges again, and who it is. What is here
+-- How far those have come that follow the trail, to judge again or to tell
+-- findings, and who does. What is here
 -- saves work and holds nothing else: without it all is looked at again, and
 -- nothing is written that is there already.
 
@@ -37,17 +38,18 @@ SETTINGS
     fsync_after_insert = 1,
     fsync_part_directory = 1;
 
--- Which follower may work, and until when. A row is written under a token that
+-- Which process may work at a task, and until when. A row is written under a token that
 -- names the row before it, so that of several that want to follow upon the
 -- same one only one is taken.
 CREATE TABLE IF NOT EXISTS rejudge_lease
 (
+    task   LowCardinality(String) CODEC(ZSTD(1)),
     turn   UInt64 CODEC(Delta, ZSTD(1)),
     holder UInt64 CODEC(ZSTD(1)),
     until  DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1))
 )
 ENGINE = MergeTree
-ORDER BY turn
+ORDER BY (task, turn)
 TTL toDateTime(until) + INTERVAL 30 DAY
 SETTINGS
     non_replicated_deduplication_window = 1000,
