@@ -11,6 +11,8 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/facts"
+	"github.com/andmerada/andmerada/internal/trail"
 )
 
 // mixed is an event of a customer base: mostly reading, some handing over,
@@ -79,4 +81,42 @@ func BenchmarkIngest(b *testing.B) {
 		stop()
 		b.StartTimer()
 	}
+}
+
+// BenchmarkLearnFacts measures filling the store from the trail, as a process
+// does at its start:
+//
+//	FACTS=1000000 go test ./internal/ingest -run xxx -bench LearnFacts -benchtime 1x
+func BenchmarkLearnFacts(b *testing.B) {
+	n := 100_000
+	if v := os.Getenv("FACTS"); v != "" {
+		var err error
+		if n, err = strconv.Atoi(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+	w := newWorld(b, 1)
+	const block = 50_000
+	for first := 0; first < n; first += block {
+		blocks := trail.NewBlocks()
+		for i := first; i < min(n, first+block); i++ {
+			ev := mixed(rand.New(rand.NewPCG(uint64(i), 1)), 10*i+1)
+			blocks.Trail.Append(&trail.Row{
+				EventID: ev.ID, Source: ev.Source, Operation: trail.OperationFact, Time: ev.Time, Recorded: ev.Time.Add(time.Second), Controller: ev.Controller,
+				Person: [16]byte{byte(i), byte(i >> 8), byte(i>>16) & 7, 1}, Of: 1, Fact: ev.Fact.Name, FactValue: string(ev.Fact.Value.AppendJSON(nil)),
+				FactValidFrom: ev.Fact.ValidFrom, Offset: int64(i),
+			})
+		}
+		r := trail.Range{Topic: w.topic, First: int64(first), Last: int64(min(n, first+block)) - 1}
+		if err := w.trail.Insert(b.Context(), r, time.Now(), blocks); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		store := facts.New()
+		if err := LearnFacts(store, w.trail.Facts(b.Context(), w.topic)); err != nil || store.Len() != n {
+			b.Fatalf("%d facts, %v", store.Len(), err)
+		}
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "facts/s")
 }

@@ -102,9 +102,10 @@ func (db *DB) Event(ctx context.Context, topic string, partition int32, offset i
 
 // Facts streams the facts of a topic in order of partition and offset, which
 // is the order in which the store in memory must learn them. It sorts by the
-// table's own order and needs little memory however many there are.
+// table's own order and needs little memory however many there are. Only what
+// is needed to learn a fact is read: most of a row is about the event.
 func (db *DB) Facts(ctx context.Context, topic string) iter.Seq2[Row, error] {
-	return db.rows(ctx, nil,
+	return db.rows(ctx, factColumns,
 		"WHERE topic = {topic:String} AND operation = 'fact' ORDER BY topic, partition, offset, person_index",
 		map[string]string{"topic": topic})
 }
