@@ -20,7 +20,16 @@ import (
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
-func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killEnv); dir != "" {
+		if err := victim(dir, os.Getenv(killLast) == "true"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(embeddedtest.Main(m))
+}
 
 const topic = "andmerada.events"
 
