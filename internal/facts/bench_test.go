@@ -26,8 +26,10 @@ func crowd(t testing.TB, n int) *Store {
 	processor.AboutOrg = "acme/post"
 	learn(processor)
 	kinds := []*event.Fact{
-		fact(t, "relationship_end", `{"relationship_end":null}`, day(1)), fact(t, "contract_end", `{"contract_end":"2025-01-01"}`, day(2)),
-		consents(3, consent("p", 3, -1)), {Name: event.IdentityFact, ValidFrom: day(3)},
+		fact(t, "relationship_end", `{"relationship_end":null}`, day(1)),
+		fact(t, "contract_end", `{"contract_end":"2025-01-01"}`, day(2)),
+		consents(3, consent("p", 3, -1)),
+		{Name: event.IdentityFact, ValidFrom: day(3)},
 		fact(t, "objection", `{"objection":[{"controller":"acme","purpose":"q","made_at":"2024-01-03T12:00:00Z","outcome":"upheld"}]}`, day(4)),
 		fact(t, "opt_out", `{"opt_out":[{"controller":"acme","scope":"direct-marketing","made_at":"2024-01-03T12:00:00Z"}]}`, day(5)),
 		fact(t, "request", `{"request":[{"controller":"acme","type":"access","made_at":"2024-01-03T12:00:00Z","handled":true}]}`, day(6)),

@@ -158,7 +158,8 @@ func (sh *shard) put(s *Store, hash uint32, who *subject, old block, is bool, bo
 		older = old.older
 	}
 	at := uint32(sh.used)
-	b := append(v.data[at:at], byte(who.sort)|byte(flag(older != 0, 7)))
+	b := v.data[at:at] // has room
+	b = append(b, byte(who.sort)|byte(flag(older != 0, 7)))
 	b = binary.AppendUvarint(b, uint64(s.names.id(who.controller)))
 	if who.sort == aPerson {
 		b = append(b, who.person[:]...)
