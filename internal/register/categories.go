@@ -13,6 +13,21 @@ type Vocabulary struct {
 	children map[string][]string
 	index    map[string]int // the category's number, from 0
 	order    []string       // by number
+	data     []byte         // the file that it was read from
+}
+
+// parseVocabulary reads and checks the file of the vocabulary.
+func parseVocabulary(data []byte) (*Vocabulary, []Finding) {
+	var src CategoriesSource
+	if _, findings := decodeYAML(CategoriesFile, data, &src); findings != nil {
+		return nil, findings
+	}
+	v, err := newVocabulary(src)
+	if err != nil {
+		return nil, []Finding{{File: CategoriesFile, Problem: err.Error()}}
+	}
+	v.data = data
+	return v, nil
 }
 
 // maxCategories bounds the vocabulary, so that a set of categories is a value

@@ -16,16 +16,17 @@ var conventions = []string{"calendar", "tsys"}
 // Parse reads, checks and compiles one register, with the decisions taken on
 // it. The register is nil where a finding is more than a warning.
 func Parse(file string, data []byte, categories []byte, decisions ...DecisionFile) (*Register, []Finding) {
-	var cats CategoriesSource
-	if _, findings := decodeYAML("categories.yaml", categories, &cats); findings != nil {
+	vocab, findings := parseVocabulary(categories)
+	if findings != nil {
 		return nil, findings
 	}
-	vocab, err := newVocabulary(cats)
-	if err != nil {
-		return nil, []Finding{{File: "categories.yaml", Problem: err.Error()}}
-	}
+	return parse(file, data, vocab, decisions)
+}
+
+// parse is Parse with a vocabulary that was read before.
+func parse(file string, data []byte, vocab *Vocabulary, decisions []DecisionFile) (*Register, []Finding) {
 	r := &Register{
-		File: file, Version: version(data, categories, decisions), Vocab: vocab,
+		File: file, Version: version(data, vocab.data, decisions), Vocab: vocab,
 		purposes: make(map[string]*Purpose), recipients: make(map[string]*Recipient), settling: make(map[string][]*Decision),
 	}
 	doc, findings := decodeYAML(file, data, &r.Source)

@@ -1,7 +1,6 @@
 package register
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -58,7 +57,8 @@ func decodeYAML(file string, data []byte, into any) (*document, []Finding) {
 	// The tokens are looked at first: a parser that resolves aliases or
 	// descends into nesting must not see a file that abuses either.
 	depth := 0
-	for _, t := range lexer.Tokenize(string(data)) {
+	tokens := lexer.Tokenize(string(data))
+	for _, t := range tokens {
 		at := place{t.Position.Line, t.Position.Column}
 		switch t.Type {
 		case token.AnchorType, token.AliasType, token.MergeKeyType:
@@ -72,7 +72,7 @@ func decodeYAML(file string, data []byte, into any) (*document, []Finding) {
 			return fail(at, "nested too deeply", "a register needs no more than 8 levels")
 		}
 	}
-	parsed, err := parser.ParseBytes(data, 0)
+	parsed, err := parser.Parse(tokens, 0)
 	if err != nil {
 		p, problem := describe(err)
 		return fail(p, problem, "")
@@ -80,7 +80,7 @@ func decodeYAML(file string, data []byte, into any) (*document, []Finding) {
 	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
 		return fail(place{1, 1}, fmt.Sprintf("%d documents in the file", len(parsed.Docs)), "a file holds exactly one")
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(into); err != nil && !errors.Is(err, io.EOF) {
+	if err := yaml.NodeToValue(parsed.Docs[0].Body, into, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
 		p, problem := describe(err)
 		return fail(p, problem, "")
 	}

@@ -58,8 +58,11 @@ func Check(fsys fs.FS) ([]*Register, []Finding, error) {
 	if len(files) == 0 {
 		return nil, nil, fmt.Errorf("there are no registers: expected files <controller>/<date>.yaml beside %s", CategoriesFile)
 	}
+	vocab, findings := parseVocabulary(categories)
+	if findings != nil {
+		return nil, findings, nil
+	}
 	var registers []*Register
-	var findings []Finding
 	inForce := make(map[string]string)
 	for _, file := range files {
 		if path.Dir(file) == NamesDirectory {
@@ -73,7 +76,7 @@ func Check(fsys fs.FS) ([]*Register, []Finding, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		r, found := Parse(file, data, categories, decisions...)
+		r, found := parse(file, data, vocab, decisions)
 		findings = append(findings, found...)
 		if r == nil {
 			continue
