@@ -71,7 +71,8 @@ func (r *result) table(w io.Writer) error {
 	m := r.Machine
 	row("machine", fmt.Sprintf("%d cores", m.Cores), "%s; %s; ClickHouse %s; load before %s", m.CPU, m.Go, m.Engine, m.Load)
 	if v := r.Verdict; v != nil {
-		row("verdict", fmt.Sprintf("%.0f ns", v.Judge), "on one core, over %d events; recalling the facts before it %.0f ns", v.Verdicts, v.Recall)
+		row("verdict", fmt.Sprintf("%.0f ns", v.Judge), "on one core, over %d events: median; p99 %.0f ns, %.2f allocations; recalling the facts before it %.0f ns; loading all registers %.0f ms",
+			v.Verdicts, v.P99, v.Allocs, v.Recall, v.Load)
 	}
 	if f := r.Facts; f != nil {
 		row("facts", fmt.Sprintf("%.0f ns", f.P50), "p50 of recalling them for a person at random; p99 %.0f ns; %.2f allocations; %d persons", f.P99, f.Allocs, f.Persons)
