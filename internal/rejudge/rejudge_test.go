@@ -1,8 +1,12 @@
 package rejudge
 
 import (
+	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/facts"
@@ -96,6 +100,65 @@ func TestOtherSubjects(t *testing.T) {
 			t.Errorf("person %d has %v by %q", r.PersonIndex, r.Verdict, r.Cause)
 		}
 	}
+}
+
+// TestSameMoment: of two facts about the same moment the one recorded later
+// stands, in whichever partition it is.
+func TestSameMoment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.act(0, day(6), trail.Row{Operation: event.Send, Recipient: event.DataSubject, Time: day(6)}, facts.New(), person(1))
+	w.fact(1, day(9), consent(day(1), time.Time{}, day(1)), nil, person(1))
+	w.fact(2, day(8), consent(day(1), day(5), day(1)), nil, person(1))
+	w.insert()
+	w.once()
+	w.check()
+	if rows := w.verdicts(0, 0); rows[len(rows)-1].Verdict != register.Allowed {
+		t.Errorf("the verdict that stands is %v", rows[len(rows)-1].Verdict)
+	}
+}
+
+// TestSideBySide: several processes, each a follower, and each verdict once.
+func TestSideBySide(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	nothing := facts.New()
+	const n = 600
+	for i := range n {
+		w.act(int32(i%3), day(6), trail.Row{Operation: event.Send, Recipient: event.DataSubject, Time: day(6)}, nothing, person(i))
+	}
+	for i := range n {
+		w.fact(int32(i%3), day(9), consent(day(1), time.Time{}, day(1)), nil, person(i))
+	}
+	w.insert()
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var changed atomic.Int64
+	for range 4 {
+		f := w.follower()
+		f.cfg.Limits.Facts, f.cfg.Limits.Events, f.cfg.Limits.Interval, f.cfg.Limits.Settle = 30, 30, 10*time.Millisecond, 20*time.Millisecond
+		wg.Go(func() {
+			if err := f.Run(ctx); err != nil {
+				t.Error(err)
+			}
+			changed.Add(f.Stats().Changed)
+		})
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		next, err := w.db.Followed(t.Context(), trail.FactsTask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next[trail.Partition{Topic: topic, Partition: 2}] == w.ends[2] {
+			break
+		}
+	}
+	stop()
+	wg.Wait()
+	if changed.Load() != n {
+		t.Errorf("%d verdicts were written, want %d", changed.Load(), n)
+	}
+	w.check()
 }
 
 // TestRegisters: another register judges all anew, and writes what is other.
