@@ -75,6 +75,10 @@ func runDemo(ctx context.Context, out io.Writer, o *demoOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	f, err := d.node.follower()
+	if err != nil {
+		return err
+	}
 	collectLessOften()
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error { return followRegisters(ctx, d.node.registers, d.node.log) })
@@ -89,8 +93,11 @@ func runDemo(ctx context.Context, out io.Writer, o *demoOptions) (err error) {
 		}
 		if o.once {
 			cancel()
+			return nil
 		}
-		return nil
+		// Not before: the history's facts come in time, and looking that up would
+		// only hold up its judging.
+		return f.Run(ctx)
 	})
 	err = g.Wait()
 	if stop.Err() != nil && errors.Is(err, context.Canceled) {
