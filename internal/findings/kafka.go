@@ -32,9 +32,13 @@ func (t *Topic) Publish(ctx context.Context, messages []Message) error {
 	for i, m := range messages {
 		e := &m.Event
 		records[i] = kafka.Message{Key: []byte(m.Key), Value: e.Data(), Headers: []kafka.Header{
-			{Key: "ce_specversion", Value: []byte(e.SpecVersion())}, {Key: "ce_id", Value: []byte(e.ID())}, {Key: "ce_source", Value: []byte(e.Source())},
-			{Key: "ce_type", Value: []byte(e.Type())}, {Key: "ce_subject", Value: []byte(e.Subject())},
-			{Key: "ce_time", Value: []byte(e.Time().UTC().Format(time.RFC3339Nano))}, {Key: "content-type", Value: []byte(e.DataContentType())},
+			{Key: "ce_specversion", Value: []byte(e.SpecVersion())},
+			{Key: "ce_id", Value: []byte(e.ID())},
+			{Key: "ce_source", Value: []byte(e.Source())},
+			{Key: "ce_type", Value: []byte(e.Type())},
+			{Key: "ce_subject", Value: []byte(e.Subject())},
+			{Key: "ce_time", Value: []byte(e.Time().UTC().Format(time.RFC3339Nano))},
+			{Key: "content-type", Value: []byte(e.DataContentType())},
 		}}
 	}
 	if err := t.writer.WriteMessages(ctx, records...); err != nil {

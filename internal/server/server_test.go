@@ -184,8 +184,10 @@ func TestProblems(t *testing.T) {
 			t.Errorf("%s: the identifier comes back: %s", name, res.text)
 		}
 	}
-	for path, status := range map[string]int{"/v1/events/andmerada.events/0/10": 404, "/v1/events/andmerada.events/0/x": 422, "/v1/overview?controller=nobody": 422, "/v1/overview?days=0": 422,
-		"/v1/drift?controller=nobody": 422, "/v1/drift?from=x": 422, "/v1/duties?within=-1": 422, "/v1/duties?at=x": 422} {
+	for path, status := range map[string]int{
+		"/v1/events/andmerada.events/0/10": 404, "/v1/events/andmerada.events/0/x": 422, "/v1/overview?controller=nobody": 422, "/v1/overview?days=0": 422,
+		"/v1/drift?controller=nobody": 422, "/v1/drift?from=x": 422, "/v1/duties?within=-1": 422, "/v1/duties?at=x": 422,
+	} {
 		if res := f.do("GET", path, "", ""); res.StatusCode != status || !strings.HasPrefix(res.Header.Get("Content-Type"), "application/problem+json") {
 			t.Errorf("GET %s: %d %s", path, res.StatusCode, res.text)
 		}

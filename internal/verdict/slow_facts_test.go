@@ -296,8 +296,7 @@ func randomEvent(rng *rand.Rand, r *register.Register) *event.Event {
 		Channel: pick(rng, "", "", "email", "post"),
 		Basis:   event.Basis{Kind: pick(rng, append(register.Bases, "")...)},
 	}
-	switch rng.IntN(20) {
-	case 0:
+	if rng.IntN(20) == 0 {
 		ev.Purpose = pick(rng, "", "nobody/nothing", r.FullID("nothing"))
 	}
 	switch rng.IntN(10) {
@@ -378,8 +377,10 @@ func randomFacts(rng *rand.Rand, r *register.Register, ev *event.Event) (f event
 	}
 	f.Consents.Known, f.Objections.Known, f.OptOuts.Known, f.Requests.Known = rng.IntN(5) > 0, rng.IntN(5) > 0, rng.IntN(5) > 0, rng.IntN(5) > 0
 	for range rng.IntN(4) {
-		c := event.Consent{Controller: controller(), Purpose: purpose(), GivenAt: around(), Form: pick(rng, "", "written", "oral", "electronic"), RegisteredCRM: truth(),
-			GivenBy: pick(rng, "", "", "client", "user")}
+		c := event.Consent{
+			Controller: controller(), Purpose: purpose(), GivenAt: around(), Form: pick(rng, "", "written", "oral", "electronic"), RegisteredCRM: truth(),
+			GivenBy: pick(rng, "", "", "client", "user"),
+		}
 		if rng.IntN(3) == 0 {
 			c.WithdrawnAt, c.WithdrawnBy = around(), pick(rng, "", "client", "user")
 			c.WithdrawalForm = pick(rng, "", "written", "reproducible-in-writing", "oral")

@@ -264,10 +264,10 @@ func (q *question) rule(rule object) (came string, missing lacking) {
 		return "not-applicable", nil
 	}
 	if when := or(applies["when"], ""); when != "" {
-		switch truth, lacks := q.holds(when); {
-		case truth == "unknown":
+		switch truth, lacks := q.holds(when); truth {
+		case "unknown":
 			return "review", lacks
-		case truth == "false":
+		case "false":
 			return "not-applicable", nil
 		}
 	}
