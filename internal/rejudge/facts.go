@@ -298,25 +298,35 @@ func (f *Follower) touched(ctx context.Context, controller string, p trail.Parti
 	if len(rows) < len(page) {
 		return errors.New("events that were touched are no longer in the trail")
 	}
-	return f.judge(ctx, f.cfg.Registers(), controller, rows, now, func(row *trail.Row, otherWithout func(fact trail.Judged) bool) string {
-		return trail.CauseFact(p, decisive(touching[judgedOf(row)], func(offset int64) bool {
-			return otherWithout(trail.Judged{Partition: p, Offset: offset})
-		}))
+	return f.judge(ctx, f.cfg.Registers(), controller, rows, now, func(row *trail.Row, known *known, owedTo func(trail.Judged) bool) string {
+		offsets := touching[judgedOf(row)]
+		slices.Sort(offsets)
+		fact := decisive(p, offsets, known.late(row), owedTo)
+		return trail.CauseFact(fact.Partition, fact.Offset)
 	})
 }
 
-// decisive picks the fact that a changed verdict is owed to: of several that
-// touch the event the first without which it would be another; else the last.
-func decisive(offsets []uint64, otherWithout func(offset int64) bool) int64 {
-	slices.Sort(offsets)
-	if len(offsets) > 1 {
-		for _, o := range offsets[:min(len(offsets), 8)] {
-			if otherWithout(int64(o)) {
-				return int64(o)
-			}
+// tried is how many facts are tried for whether a changed verdict is owed to
+// them, of those that touch the event in this batch and of others.
+const tried = 8
+
+// decisive picks the fact that a changed verdict is owed to: of those that
+// touch the event the first without which it would be another. If there is
+// none, it may be one that the trail has already and that the follower has not
+// come to yet; else it is the last, of several that changed it together.
+func decisive(p trail.Partition, offsets []uint64, others []trail.Judged, owedTo func(trail.Judged) bool) trail.Judged {
+	fact := func(offset uint64) trail.Judged { return trail.Judged{Partition: p, Offset: int64(offset)} }
+	for _, o := range offsets[:min(len(offsets), tried)] {
+		if owedTo(fact(o)) {
+			return fact(o)
 		}
 	}
-	return int64(offsets[len(offsets)-1])
+	for _, o := range others[:min(len(others), tried)] {
+		if owedTo(o) {
+			return o
+		}
+	}
+	return fact(offsets[len(offsets)-1])
 }
 
 func judgedOf(r *trail.Row) trail.Judged {

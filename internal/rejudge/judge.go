@@ -16,9 +16,9 @@ import (
 
 // judge judges events of one controller, each by all facts that the trail has,
 // and writes a verdict where it is not the one that holds. now is from before
-// the rows were read. cause says why, given a way to ask whether the verdict
-// would be another without a certain fact.
-func (f *Follower) judge(ctx context.Context, set *register.Set, controller string, rows []trail.Row, now time.Time, cause func(row *trail.Row, without func(fact trail.Judged) bool) string) error {
+// the rows were read. cause says why, given what is known and a way to
+// ask whether the verdict would be another without a certain fact.
+func (f *Follower) judge(ctx context.Context, set *register.Set, controller string, rows []trail.Row, now time.Time, cause func(row *trail.Row, known *known, owedTo func(fact trail.Judged) bool) string) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -39,7 +39,7 @@ func (f *Follower) judge(ctx context.Context, set *register.Set, controller stri
 			continue
 		}
 		a := trail.Again{Row: *row, Supersedes: row.JudgedAt}
-		a.Cause = cause(row, func(fact trail.Judged) bool {
+		a.Cause = cause(row, known, func(fact trail.Judged) bool {
 			some, found := known.without(row, fact)
 			if !found {
 				return false

@@ -239,6 +239,22 @@ func (k *known) without(row *trail.Row, fact trail.Judged) (some *known, found b
 	return some, found
 }
 
+// late lists the facts that bear upon an event and may have come after it was
+// judged, the last of each partition first: all but those before it in its own.
+func (k *known) late(row *trail.Row) (places []trail.Judged) {
+	some, _ := k.without(row, trail.Judged{Offset: -1})
+	for _, list := range [][]trail.Row{some.facts, some.named} {
+		for i := range list {
+			at := judgedOf(&list[i])
+			if at.Index = 0; at.Partition != judgedOf(row).Partition || at.Offset > row.Offset {
+				places = append(places, at)
+			}
+		}
+	}
+	slices.SortFunc(places, func(a, b trail.Judged) int { return compareJudged(b, a) })
+	return slices.Compact(places)
+}
+
 // store makes a store of the facts.
 func (k *known) store() (*facts.Store, error) {
 	s := facts.New()

@@ -175,7 +175,7 @@ func (f *Follower) window(ctx context.Context, set *register.Set, partition trai
 	if err != nil {
 		return err
 	}
-	cause := func(row *trail.Row, _ func(trail.Judged) bool) string {
+	cause := func(row *trail.Row, _ *known, _ func(trail.Judged) bool) string {
 		if all && row.RegisterVersion == p.version {
 			return trail.CauseCheck
 		}

@@ -161,6 +161,30 @@ func TestSideBySide(t *testing.T) {
 	w.check()
 }
 
+// TestCause: a verdict is judged by all facts, and is owed to the one that made
+// it another, be it that the follower has not come to that one yet.
+func TestCause(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ingest := facts.New()
+	w.fact(0, day(1), consent(day(1), time.Time{}, day(1)), ingest, person(1))
+	w.act(0, day(6), trail.Row{Operation: event.Send, Recipient: event.DataSubject, Time: day(6)}, ingest, person(1))
+	w.fact(0, day(7), consent(day(1), day(7), day(7)), nil, person(1)) // 2: touches the event, and changes nothing
+	w.fact(0, day(8), consent(day(3), day(8), day(8)), nil, person(1)) // 3: the same
+	w.fact(0, day(9), consent(day(5), day(5), day(5)), nil, person(1)) // 4: a withdrawal before it
+	w.insert()
+	f := w.follower()
+	f.cfg.Limits.Facts = 2
+	if err := f.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.check()
+	rows := w.verdicts(0, 1)
+	if len(rows) != 2 || rows[1].Verdict != register.Violation || rows[1].Cause != trail.CauseFact(trail.Partition{Topic: topic}, 4) {
+		t.Errorf("verdicts %+v", rows[1:])
+	}
+}
+
 // TestRegisters: another register judges all anew, and writes what is other.
 func TestRegisters(t *testing.T) {
 	t.Parallel()
