@@ -21,7 +21,7 @@ func newRegisterCommand() *cobra.Command {
 		Use:   "register",
 		Short: "Check, show and test declared registers",
 	}
-	cmd.AddCommand(newRegisterCheckCommand(), newRegisterShowCommand(), newRegisterTestCommand(), newRegisterCoverageCommand(), newRegisterTryCommand(), newRegisterDutiesCommand())
+	cmd.AddCommand(newRegisterNewCommand(), newRegisterCheckCommand(), newRegisterShowCommand(), newRegisterTestCommand(), newRegisterCoverageCommand(), newRegisterTryCommand(), newRegisterDutiesCommand())
 	return cmd
 }
 
