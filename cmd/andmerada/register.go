@@ -175,19 +175,23 @@ func printResult(out io.Writer, c *casetest.Case, res *casetest.Result, asJSON b
 
 func newRegisterShowCommand() *cobra.Command {
 	var asJSON bool
-	var dir string
+	var dir, language string
 	cmd := &cobra.Command{
 		Use:   "show [CONTROLLER]",
 		Short: "Show what a register declares",
 		Long:  "Show lists the registers; with a controller, its purposes, recipients, sources, rules, periods and rights, each with its clause.",
 		Example: `  andmerada register show
   andmerada register show elektrum
+  andmerada register show hamina --language fi
   andmerada register show netpro --json | jq '.rules[].id'`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			set, err := loadRegisters(dir)
 			if err != nil {
 				return err
+			}
+			if !slices.Contains(register.Languages, language) {
+				return usageError{fmt.Errorf("--language %s: there are names in %s", language, strings.Join(register.Languages, ", "))}
 			}
 			all := set.All()
 			if len(a) == 0 {
@@ -200,10 +204,11 @@ func newRegisterShowCommand() *cobra.Command {
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), all[i])
 			}
-			return showRegister(cmd.OutOrStdout(), all[i])
+			return showRegister(cmd.OutOrStdout(), all[i], language)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&language, "language", "en", "language of names: en, et, fi, lv or ru; where there is none in it, English")
 	cmd.Flags().StringVar(&dir, "registers", "", registersFlag)
 	return cmd
 }

@@ -10,8 +10,17 @@ import (
 	"github.com/andmerada/andmerada/internal/register"
 )
 
-// showRegister prints a register for people.
-func showRegister(out io.Writer, r *register.Register) error {
+// showRegister prints a register for people. What has a name in the language is
+// called by it.
+func showRegister(out io.Writer, r *register.Register, language string) error {
+	kind := func(group, word string) string { return register.Term(group, word, language) }
+	bases := func(words []string) string {
+		names := make([]string, len(words))
+		for i, word := range words {
+			names[i] = register.Term(register.TermLegalBasis, word, language)
+		}
+		return strings.Join(names, ", ")
+	}
 	fmt.Fprintf(out, "%s (%s)\n", r.Controller.Name, r.Controller.ID)
 	fmt.Fprintf(out, "Notice    %s\n          sha256 %s\n", r.Notice.Title, r.Notice.SHA256)
 	fmt.Fprintf(out, "In force  %s, calendar of %s\n", cmp.Or(r.InForce.From, "undated"), r.Zone)
@@ -30,15 +39,15 @@ func showRegister(out io.Writer, r *register.Register) error {
 		if p.OpenEnded {
 			list = "open"
 		}
-		row(p.ID, cmp.Or(strings.Join(p.LegalBasis, ", "), p.BasisStatus), list, strings.Join(p.Clauses, ", "), p.Name.In("en"))
+		row(p.ID, cmp.Or(bases(p.LegalBasis), p.BasisStatus), list, strings.Join(p.Clauses, ", "), p.Name.In(language))
 	}
 	section(fmt.Sprintf("RECIPIENTS (%d)", len(r.Recipients)), "  ID", "KIND", "CLAUSES", "NAME", "FOR")
 	for _, e := range r.Recipients {
-		row(e.ID, e.Kind, strings.Join(e.Clauses, ", "), e.Name.In("en"), strings.Join(e.Purposes, ", "))
+		row(e.ID, kind(register.TermRecipientKind, e.Kind), strings.Join(e.Clauses, ", "), e.Name.In(language), strings.Join(e.Purposes, ", "))
 	}
 	section(fmt.Sprintf("SOURCES (%d)", len(r.Sources)), "  ID", "KIND", "CLAUSES", "NAME")
 	for _, s := range r.Sources {
-		row(s.ID, s.Kind, strings.Join(s.Clauses, ", "), s.Name.In("en"))
+		row(s.ID, kind(register.TermSourceKind, s.Kind), strings.Join(s.Clauses, ", "), s.Name.In(language))
 	}
 	section(fmt.Sprintf("RULES (%d)", len(r.Rules)), "  ID", "KIND", "CLAUSES", "TITLE")
 	for _, rule := range r.Rules {
