@@ -23,12 +23,17 @@ type config struct {
 		Brokers []string `yaml:"brokers"`         // host:port
 		Topic   string   `yaml:"topic"`           // of the events
 		Group   string   `yaml:"group,omitempty"` // of ingest; "andmerada-ingest" if empty
+
+		TLS  *tlsConfig  `yaml:"tls,omitempty"`  // plain TCP if left out
+		SASL *saslConfig `yaml:"sasl,omitempty"` // no login if left out
 	} `yaml:"kafka"`
 	ClickHouse struct {
 		Addr         string `yaml:"addr"` // host:port of the native protocol
 		Database     string `yaml:"database"`
 		User         string `yaml:"user"`
-		PasswordFile string `yaml:"password_file"` // holds the password and nothing else
+		PasswordFile string `yaml:"password_file"` // holds the password and nothing else; $ANDMERADA_CLICKHOUSE_PASSWORD if empty
+
+		TLS *tlsConfig `yaml:"tls,omitempty"` // plain TCP if left out
 	} `yaml:"clickhouse"`
 	Registers  string `yaml:"registers,omitempty"` // directory; those built in if empty
 	SecretFile string `yaml:"secret_file"`         // the secret that keys all pseudonyms
@@ -56,6 +61,8 @@ func configFlag(cmd *cobra.Command, file *string) {
 		"configuration file (default: $"+configVariable+", ./"+configName+", or that of the demo in "+demoDirectory+")")
 }
 
+var errNoConfig = errors.New("there is no configuration: start the demo (andmerada demo), or give --config FILE (see deploy/" + configName + ")")
+
 // findConfig reads the file given, or the first there is of the usual ones.
 func findConfig(file string) (*config, error) {
 	if file == "" {
@@ -70,7 +77,7 @@ func findConfig(file string) (*config, error) {
 			return c, err
 		}
 	}
-	return nil, fmt.Errorf("there is no configuration: start the demo (andmerada demo), or give --config FILE (see deploy/%s)", configName)
+	return nil, errNoConfig
 }
 
 func readConfig(file string) (*config, error) {
@@ -84,11 +91,11 @@ func readConfig(file string) (*config, error) {
 	}
 	c.file = file
 	c.fillIn()
-	if err := c.check(); err != nil {
+	if err := errors.Join(c.check(), noEmptySections(data)); err != nil {
 		return nil, fmt.Errorf("read the configuration %s: %w", file, err)
 	}
 	// Files that it names are looked for beside it.
-	for _, name := range []*string{&c.Registers, &c.SecretFile, &c.ClickHouse.PasswordFile, &c.Findings.SecretFile} {
+	for _, name := range append(c.secureFiles(), &c.Registers, &c.SecretFile, &c.ClickHouse.PasswordFile, &c.Findings.SecretFile) {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(filepath.Dir(file), *name)
 		}
@@ -150,20 +157,19 @@ func replaceFile(file string, data []byte) error {
 
 // trail is how to open the trail that the configuration names.
 func (c *config) trail(readOnly bool) (trail.Config, error) {
-	password, err := c.password()
-	return trail.Config{
-		Addr: c.ClickHouse.Addr, Database: c.ClickHouse.Database, User: c.ClickHouse.User, Password: password, ReadOnly: readOnly,
-	}, err
-}
-
-// password reads the password of ClickHouse.
-func (c *config) password() (string, error) {
-	if c.ClickHouse.PasswordFile == "" {
-		return "", nil
-	}
-	data, err := os.ReadFile(c.ClickHouse.PasswordFile)
+	password, err := readPassword("ClickHouse", c.ClickHouse.PasswordFile, "ANDMERADA_CLICKHOUSE_PASSWORD")
 	if err != nil {
-		return "", fmt.Errorf("read the password of ClickHouse: %w", err)
+		return trail.Config{}, err
 	}
-	return strings.TrimSpace(string(data)), nil
+	t := trail.Config{
+		Addr: c.ClickHouse.Addr, Database: c.ClickHouse.Database, User: c.ClickHouse.User, Password: password, ReadOnly: readOnly,
+	}
+	if c.ClickHouse.TLS != nil {
+		d, err := c.ClickHouse.TLS.dialer("clickhouse")
+		if err != nil {
+			return trail.Config{}, err
+		}
+		t.Dial = d.DialContext
+	}
+	return t, nil
 }

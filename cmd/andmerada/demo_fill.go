@@ -85,7 +85,7 @@ func (d *demo) emit(ctx context.Context, state emitted) error {
 func (d *demo) caughtUp(ctx context.Context) error {
 	var bar *progress
 	for {
-		offsets, err := ingest.Committed(ctx, d.node.config.Kafka.Brokers, ingest.DefaultTopic, ingest.DefaultGroup)
+		offsets, err := ingest.Committed(ctx, nil, d.node.config.Kafka.Brokers, ingest.DefaultTopic, ingest.DefaultGroup)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (d *demo) report(ctx context.Context, took time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("read what was planted: %w; start over with --fresh", err)
 	}
-	offsets, err := ingest.Committed(ctx, d.node.config.Kafka.Brokers, ingest.DefaultTopic, ingest.DefaultGroup)
+	offsets, err := ingest.Committed(ctx, nil, d.node.config.Kafka.Brokers, ingest.DefaultTopic, ingest.DefaultGroup)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ processes: --identifier names a file that holds it, "-" standard input.`,
 	}
 	f := cmd.Flags()
 	configFlag(cmd, &o.config)
-	f.StringSliceVar(&o.brokers, "brokers", nil, "brokers, host:port (default: those of the configuration)")
+	f.StringSliceVar(&o.brokers, "brokers", nil, "brokers, host:port (default: those of the configuration, which also says whether by TLS and a login)")
 	f.StringVar(&o.topic, "topic", "", "topic (default: that of the configuration)")
 	f.BoolVar(&o.structured, "structured", false, "write the whole event as the value instead of attributes as headers")
 	f.StringVar(&o.compression, "compression", "", "gzip, snappy, lz4 or zstd")
@@ -76,17 +76,25 @@ func runEmit(cmd *cobra.Command, o *emitOptions, files []string) error {
 	if o.operation == "" && len(files) == 0 {
 		return usageError{errors.New("emit: name a file of events, or make one with --operation")}
 	}
-	if len(o.brokers) == 0 || o.topic == "" {
-		c, err := findConfig(o.config)
-		if err != nil {
-			return err
-		}
-		if len(o.brokers) == 0 {
-			o.brokers = c.Kafka.Brokers
-		}
-		o.topic = cmp.Or(o.topic, c.Kafka.Topic)
+	// Brokers and a topic that are given need no configuration; if there is
+	// one, it says how to reach them.
+	c, err := findConfig(o.config)
+	switch {
+	case errors.Is(err, errNoConfig) && len(o.brokers) > 0 && o.topic != "":
+		c = new(config)
+	case err != nil:
+		return err
 	}
-	w, err := emit.New(emit.Config{Brokers: o.brokers, Topic: o.topic, Structured: o.structured, Compression: o.compression})
+	if len(o.brokers) == 0 {
+		o.brokers = c.Kafka.Brokers
+	}
+	o.topic = cmp.Or(o.topic, c.Kafka.Topic)
+	brokers, err := c.kafka()
+	if err != nil {
+		return err
+	}
+	defer brokers.CloseIdleConnections()
+	w, err := emit.New(emit.Config{Brokers: o.brokers, Topic: o.topic, Structured: o.structured, Compression: o.compression, Transport: brokers})
 	if err != nil {
 		return err
 	}

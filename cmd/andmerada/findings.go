@@ -109,7 +109,11 @@ beside its work; this command is for a process of its own, and for a look with -
 func (c *config) findingSinks(log *slog.Logger) ([]findings.Sink, error) {
 	var sinks []findings.Sink
 	if c.Findings.Topic != "" {
-		sinks = append(sinks, findings.NewTopic(c.Kafka.Brokers, c.Findings.Topic))
+		brokers, err := c.kafka() // of its own: one remembers a topic that was missing
+		if err != nil {
+			return nil, err
+		}
+		sinks = append(sinks, findings.NewTopic(c.Kafka.Brokers, c.Findings.Topic, brokers))
 	}
 	if c.Findings.Webhook != "" {
 		secret, err := os.ReadFile(c.Findings.SecretFile)

@@ -87,7 +87,12 @@ func (n *node) close() error {
 
 // ingest makes the pipeline.
 func (n *node) ingest() (*ingest.Ingest, error) {
+	brokers, err := n.config.kafka()
+	if err != nil {
+		return nil, err
+	}
 	return ingest.New(ingest.Config{
+		Transport: brokers, Dialer: brokers.Dialer(),
 		Brokers: n.config.Kafka.Brokers, Topics: []string{n.config.Kafka.Topic}, Group: n.config.Kafka.Group,
 		Trail: n.trail, Registers: n.registers.Set, Keys: n.keys, Facts: n.facts,
 		Logger: n.log, Meter: n.telemetry.Meters, Tracer: n.telemetry.Tracers,

@@ -10,16 +10,23 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/andmerada/andmerada/internal/embedded/embeddedtest"
 	"github.com/andmerada/andmerada/internal/history"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden parts of the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"andmerada": func() { os.Exit(run(os.Args[1:])) }, // a process of its own each time
 	})
 }
+
+// tests stops the engine that tests in this process have used.
+type tests struct{ m *testing.M }
+
+// Run runs them.
+func (t tests) Run() int { return embeddedtest.Main(t.m) }
 
 // TestScripts runs the command as a user would, in the scripts of
 // testdata/script.

@@ -53,7 +53,12 @@ func verifyTrail(ctx context.Context, c *config) (report trail.Report, err error
 		return report, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	offsets, err := ingest.Committed(ctx, c.Kafka.Brokers, c.Kafka.Topic, c.Kafka.Group)
+	brokers, err := c.kafka()
+	if err != nil {
+		return report, err
+	}
+	defer brokers.CloseIdleConnections()
+	offsets, err := ingest.Committed(ctx, brokers, c.Kafka.Brokers, c.Kafka.Topic, c.Kafka.Group)
 	if err != nil {
 		return report, err
 	}

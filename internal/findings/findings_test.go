@@ -160,7 +160,7 @@ func TestTopic(t *testing.T) {
 		t.Fatal(err)
 	}
 	deps := answertest.Plant(t)
-	topic := NewTopic([]string{broker.Addr()}, "findings")
+	topic := NewTopic([]string{broker.Addr()}, "findings", nil)
 	f, err := New(Config{Trail: deps.Trail, Registers: func() *register.Set { return deps.Registers }, Sink: topic})
 	if err != nil {
 		t.Fatal(err)

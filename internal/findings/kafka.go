@@ -12,14 +12,18 @@ import (
 // mode (CloudEvents Kafka protocol binding §3.2).
 type Topic struct{ writer *kafka.Writer }
 
-// NewTopic makes a writer to a topic; it connects when it first writes.
-func NewTopic(brokers []string, topic string) *Topic {
+// NewTopic makes a writer to a topic; it connects when it first writes, by way
+// of the transport: for TLS and SASL. nil is plain TCP. The transport should be
+// the topic's own: one remembers a topic that was missing.
+func NewTopic(brokers []string, topic string, transport kafka.RoundTripper) *Topic {
+	if transport == nil {
+		transport = &kafka.Transport{}
+	}
 	return &Topic{&kafka.Writer{
 		Addr: kafka.TCP(brokers...), Topic: topic,
 		Balancer:     kafka.Murmur2Balancer{}, // as Java clients: one person's findings stay in one partition
 		RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond,
-		// A transport of its own: the shared one remembers a topic that was missing.
-		Transport: &kafka.Transport{},
+		Transport: transport,
 	}}
 }
 

@@ -24,9 +24,10 @@ func (o *Offsets) Lag() (n int64) {
 	return n
 }
 
-// Committed asks Kafka where the group stands.
-func Committed(ctx context.Context, brokers []string, topic, group string) (*Offsets, error) {
-	client := &kafka.Client{Addr: kafka.TCP(brokers...), Timeout: 15 * time.Second}
+// Committed asks Kafka where the group stands, by way of the transport; nil is
+// plain TCP.
+func Committed(ctx context.Context, transport kafka.RoundTripper, brokers []string, topic, group string) (*Offsets, error) {
+	client := &kafka.Client{Addr: kafka.TCP(brokers...), Timeout: 15 * time.Second, Transport: transport}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
 		return nil, fmt.Errorf("ask Kafka for the partitions of %q: %w", topic, err)

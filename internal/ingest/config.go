@@ -28,6 +28,13 @@ const (
 // collecting less often costs some tens of MB and saves a tenth of the CPU.
 const GCPercent = 300
 
+// Transport sends requests to brokers: a [kafka.Transport], or one with TLS and
+// a login.
+type Transport interface {
+	kafka.RoundTripper
+	CloseIdleConnections()
+}
+
 // Config says what to read and where to put it. Trail, Registers, Keys and
 // Facts are required.
 type Config struct {
@@ -37,7 +44,7 @@ type Config struct {
 
 	// Transport and Dialer reach the brokers: for TLS and SASL both must be
 	// set up. nil is plain TCP.
-	Transport *kafka.Transport
+	Transport Transport
 	Dialer    *kafka.Dialer
 
 	Trail     *trail.DB

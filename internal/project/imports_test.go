@@ -51,6 +51,7 @@ var mayImport = []struct {
 	// Aside: what a source system has, and what the demo and the tests run on.
 	{"deploy/registers", nil}, // files only
 	{"internal/telemetry", nil},
+	{"internal/secure", nil},
 	{"internal/emit", []string{"internal/event"}},
 	{"internal/history", []string{"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts"}},
 	{"internal/embedded/freeport", nil},
@@ -59,6 +60,7 @@ var mayImport = []struct {
 
 	// For tests.
 	{"internal/embedded/embeddedtest", []string{"internal/embedded"}},
+	{"internal/secure/securetest", nil},
 	{"internal/verdict/casetest", []string{"internal/event", "internal/register", "internal/verdict"}},
 	{"internal/answer/answertest", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/answer",
@@ -71,7 +73,7 @@ var mayImport = []struct {
 // aside may be imported by any test.
 var aside = []string{
 	"deploy/registers", "schemas", "internal/emit", "internal/history", "internal/embedded", "internal/embedded/apachekafka", "internal/embedded/embeddedtest",
-	"internal/verdict/casetest", "internal/answer/answertest",
+	"internal/verdict/casetest", "internal/answer/answertest", "internal/secure/securetest",
 }
 
 // everywhere are tests that are about the whole and may import anything.
@@ -84,7 +86,7 @@ var reserved = map[string][]string{
 	"github.com/ClickHouse/":        {"internal/trail", "internal/embedded", "internal/embedded/embeddedtest", "cmd/bench"},
 	"cel.dev/":                      {"internal/register/condition"},
 	"github.com/google/cel-go":      nil, // its old name
-	"github.com/segmentio/kafka-go": {"internal/ingest", "internal/emit", "internal/findings", "internal/embedded", "internal/embedded/apachekafka", "cmd/bench"},
+	"github.com/segmentio/kafka-go": {"internal/ingest", "internal/emit", "internal/findings", "internal/secure", "internal/embedded", "internal/embedded/apachekafka", "cmd/bench"},
 	"github.com/twmb/":              {"internal/embedded", "cmd/bench"},
 	"github.com/ebitengine/purego":  {"internal/embedded"},
 	"github.com/danielgtaylor/huma": {"internal/server", "cmd/andmerada"},

@@ -188,7 +188,7 @@ func (s *slice) offsets() *ingest.Offsets {
 }
 
 func (s *slice) committed() (*ingest.Offsets, error) {
-	return ingest.Committed(s.t.Context(), []string{s.broker}, s.topic, "group-"+s.topic)
+	return ingest.Committed(s.t.Context(), nil, []string{s.broker}, s.topic, "group-"+s.topic)
 }
 
 func (s *slice) eventually(what string, holds func() bool) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"syscall"
 	"time"
 
 	"github.com/ClickHouse/ch-go"
@@ -20,6 +23,9 @@ type Config struct {
 	Database string // made if it is missing, unless ReadOnly
 	User     string // "default" if empty
 	Password string
+
+	// Dial connects to ClickHouse: for TLS. nil is plain TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// ReadOnly opens the trail for questions only: nothing is created or
 	// migrated, and a schema that is behind is an error.
@@ -65,6 +71,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, errors.New("open trail: the address and the database of ClickHouse must be given")
 	}
 	if err := findDatabase(ctx, cfg); err != nil {
+		if cfg.Dial == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+			err = fmt.Errorf("%w; if the port wants TLS, set clickhouse.tls", err)
+		}
 		return nil, fmt.Errorf("open trail at %s: %w", cfg.Addr, err)
 	}
 	queries, err := connect(cfg, cfg.Database)
@@ -98,7 +107,7 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) conn() driver.Conn { return db.queries }
 
 func connect(cfg Config, database string) (driver.Conn, error) {
-	return clickhouse.Open(&clickhouse.Options{
+	o := &clickhouse.Options{
 		Addr:                 []string{cfg.Addr},
 		Auth:                 clickhouse.Auth{Database: database, Username: cfg.User, Password: cfg.Password},
 		ClientInfo:           clickhouse.ClientInfo{Products: []struct{ Name, Version string }{{Name: "andmerada"}}},
@@ -108,7 +117,15 @@ func connect(cfg Config, database string) (driver.Conn, error) {
 		MaxOpenConns:         16,
 		MaxIdleConns:         4,
 		FreeBufOnConnRelease: true,
-	})
+	}
+	if cfg.Dial != nil {
+		o.DialContext = func(ctx context.Context, addr string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
+			defer cancel()
+			return cfg.Dial(ctx, "tcp", addr)
+		}
+	}
+	return clickhouse.Open(o)
 }
 
 // findDatabase makes the database if it is missing. It asks without naming it
@@ -153,7 +170,7 @@ type pool struct {
 const idleConnections = 8
 
 func newPool(cfg Config) *pool {
-	return &pool{
+	p := &pool{
 		idle: make(chan *ch.Client, idleConnections),
 		options: ch.Options{
 			Address:     cfg.Addr,
@@ -166,6 +183,18 @@ func newPool(cfg Config) *pool {
 			ReadTimeout: ch.NoTimeout, // every query carries a deadline
 		},
 	}
+	if cfg.Dial != nil {
+		p.options.Dialer = dialer(cfg.Dial)
+	}
+	return p
+}
+
+// dialer is [Config.Dial] as ch-go wants it.
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// DialContext dials.
+func (d dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	return d(ctx, network, addr)
 }
 
 // do runs one query on a connection of the pool. A connection that went stale

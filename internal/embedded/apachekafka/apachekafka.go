@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,6 +38,18 @@ const Version = "4.4.0"
 type Options struct {
 	// Partitions are those of a topic made without a number of its own; 0 is 4.
 	Partitions int
+	// Secure, if set, opens a second port, by TLS and with a login: see
+	// [StartSecure].
+	Secure *Secure
+}
+
+// Secure is what a port by TLS needs. All files are PEM.
+type Secure struct {
+	KeyStore string // file with the broker's key (PKCS 8) and certificate, for 127.0.0.1
+	CA       string // file with the CA that clients' certificates must be signed by
+	// User and Password can log in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512;
+	// letters and digits only.
+	User, Password string
 }
 
 var (
@@ -63,6 +76,19 @@ const stopLimit = 20 * time.Second
 // process dies. The test fails if java or mvn is missing.
 func Start(t testing.TB, options Options) (addr string) {
 	t.Helper()
+	return run(t, options).addr
+}
+
+// StartSecure starts a broker as [Start] does, and returns the address of the
+// port that wants TLS, a client's certificate and a login, too.
+func StartSecure(t testing.TB, options Options) (addr, secure string) {
+	t.Helper()
+	b := run(t, options)
+	return b.addr, b.secure
+}
+
+func run(t testing.TB, options Options) *broker {
+	t.Helper()
 	libs, err := fetch()
 	if err != nil {
 		t.Fatalf("apachekafka: %v", err)
@@ -81,7 +107,7 @@ func Start(t testing.TB, options Options) (addr string) {
 	if err := waitCoordinators(ctx, b.addr); err != nil {
 		t.Fatalf("apachekafka: %v\n%s", err, &b.log)
 	}
-	return b.addr
+	return b
 }
 
 // waitCoordinators waits until the broker coordinates consumer groups. On a
@@ -120,11 +146,12 @@ func waitCoordinators(ctx context.Context, addr string) error {
 
 // broker is the running Java process.
 type broker struct {
-	addr  string
-	java  *exec.Cmd
-	ended chan struct{} // Closed when it has ended, after err is set.
-	err   error
-	log   tail
+	addr   string
+	secure string
+	java   *exec.Cmd
+	ended  chan struct{} // Closed when it has ended, after err is set.
+	err    error
+	log    tail
 }
 
 // start formats the storage in dir and starts a broker on it.
@@ -132,16 +159,17 @@ func start(dir, libs string, options Options) (*broker, error) {
 	if options.Partitions == 0 {
 		options.Partitions = 4
 	}
-	ports, err := freeport.Take(2)
+	ports, err := freeport.Take(3)
 	if err != nil {
 		return nil, err
 	}
 	config, logConfig := filepath.Join(dir, "server.properties"), filepath.Join(dir, "log4j2.yaml")
 	var text bytes.Buffer
 	if err := properties.Execute(&text, struct {
-		Port, ControllerPort, Partitions int
-		Data                             string
-	}{ports[0], ports[1], options.Partitions, filepath.Join(dir, "data")}); err != nil {
+		Port, ControllerPort, SecurePort, Partitions int
+		Data                                         string
+		Secure                                       *Secure
+	}{ports[0], ports[1], ports[2], options.Partitions, filepath.Join(dir, "data"), options.Secure}); err != nil {
 		return nil, fmt.Errorf("write server.properties: %w", err)
 	}
 	if err := errors.Join(os.WriteFile(config, text.Bytes(), 0o600), os.WriteFile(logConfig, logging, 0o600)); err != nil {
@@ -152,15 +180,22 @@ func start(dir, libs string, options Options) (*broker, error) {
 		"-Dlog4j2.configurationFile=" + logConfig, "-cp", filepath.Join(libs, "*"),
 	}
 	// Any cluster id does, in the form that Kafka wants: 16 bytes in base64.
-	format := exec.Command("java", append(flags, "kafka.tools.StorageTool", "format", "-t", "YW5kbWVyYWRhLXRlc3RzLQ", "-c", config)...) //nolint:gosec,noctx // Fixed arguments; ends by itself.
+	tool := append(slices.Clone(flags), "kafka.tools.StorageTool", "format", "-t", "YW5kbWVyYWRhLXRlc3RzLQ", "-c", config)
+	if s := options.Secure; s != nil {
+		for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
+			tool = append(tool, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, s.User, s.Password))
+		}
+	}
+	format := exec.Command("java", tool...) //nolint:gosec,noctx // Fixed arguments; ends by itself.
 	if out, err := format.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("format the broker's storage (is Java 17 or newer installed?): %w\n%s", err, out)
 	}
 
 	b := &broker{
-		addr:  fmt.Sprintf("127.0.0.1:%d", ports[0]),
-		java:  exec.Command("java", append(flags, "kafka.Kafka", config)...), //nolint:gosec,noctx // Stopped by stop.
-		ended: make(chan struct{}),
+		addr:   fmt.Sprintf("127.0.0.1:%d", ports[0]),
+		secure: fmt.Sprintf("127.0.0.1:%d", ports[2]),
+		java:   exec.Command("java", append(flags, "kafka.Kafka", config)...), //nolint:gosec,noctx // Stopped by stop.
+		ended:  make(chan struct{}),
 	}
 	ready := make(chan struct{})
 	read, write := io.Pipe()
