@@ -32,7 +32,7 @@ type Config struct {
 	Interval   time.Duration
 	// Settle is how old a verdict that was given again has to be: such verdicts
 	// are told in the order of their time, so that none must come in behind.
-	// A minute if 0.
+	// Five minutes if 0: longer than a write is tried for.
 	Settle time.Duration
 	Now    func() time.Time // time.Now if nil
 }
@@ -64,7 +64,7 @@ func New(cfg Config) (*Follower, error) {
 		cfg.Interval = 2 * time.Second
 	}
 	if cfg.Settle == 0 {
-		cfg.Settle = time.Minute
+		cfg.Settle = 5 * time.Minute
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
