@@ -67,7 +67,7 @@ a trail that answers, for any person at any time, who received their data.`,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRegisterCommand(), newEventCommand(), newEmitCommand(), newVerifyCommand(), newIngestCommand(), newRejudgeCommand(), newFindingsCommand(),
+	root.AddCommand(newRegisterCommand(), newEventCommand(), newEmitCommand(), newVerifyCommand(), newIngestCommand(), newRejudgeCommand(), newFindingsCommand(), newQuarantineCommand(),
 		newServeCommand(), newAnswerCommand(), newFactsCommand(), newDriftCommand(), newDemoCommand(), newOpenAPICommand())
 	return root
 }

@@ -77,6 +77,9 @@ func ParseRecord(b []byte) (r Record, err error) {
 	return r, nil
 }
 
+// Hash is what the trail and the quarantine hold as the record's body hash.
+func (r *Record) Hash() [16]byte { return bodyHash(r.Append(nil)) }
+
 // bodyHash is of the record's bytes as Append writes them: SHA-256, cut to 128
 // bits.
 func bodyHash(body []byte) [16]byte {

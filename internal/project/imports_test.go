@@ -46,6 +46,7 @@ var mayImport = []struct {
 	{"internal/ingest", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
 	}},
+	{"internal/quarantine", []string{"internal/event", "internal/register", "internal/identity", "internal/facts", "internal/trail", "internal/ingest"}},
 	{"internal/server", []string{"internal/event", "internal/register", "internal/verdict", "internal/answer"}},
 
 	// Aside: what a source system has, and what the demo and the tests run on.
@@ -86,7 +87,7 @@ var reserved = map[string][]string{
 	"github.com/ClickHouse/":        {"internal/trail", "internal/embedded", "internal/embedded/embeddedtest", "cmd/bench"},
 	"cel.dev/":                      {"internal/register/condition"},
 	"github.com/google/cel-go":      nil, // its old name
-	"github.com/segmentio/kafka-go": {"internal/ingest", "internal/emit", "internal/findings", "internal/secure", "internal/embedded", "internal/embedded/apachekafka", "cmd/bench"},
+	"github.com/segmentio/kafka-go": {"internal/ingest", "internal/emit", "internal/findings", "internal/quarantine", "internal/secure", "internal/embedded", "internal/embedded/apachekafka", "cmd/bench"},
 	"github.com/twmb/":              {"internal/embedded", "cmd/bench"},
 	"github.com/ebitengine/purego":  {"internal/embedded"},
 	"github.com/danielgtaylor/huma": {"internal/server", "cmd/andmerada"},
