@@ -44,7 +44,7 @@ type Change struct {
 // are compared by what the lists take in, not by how they are written: a part of
 // a category that is listed already is no change.
 func Diff(a, b *Register) []Change {
-	d := &differ{a: a, b: b}
+	d := &differ{a: a, b: b, changes: []Change{}}
 	d.purposes()
 	d.data()
 	d.sources()
