@@ -75,5 +75,6 @@ func mark(r *ingest.Record, root identity.Place) {
 			headers = append(headers, h)
 		}
 	}
-	r.Headers = append(headers, event.Header{Key: ReplayHeader, Value: []byte(PlaceText(root))})
+	headers = append(headers, event.Header{Key: ReplayHeader, Value: []byte(PlaceText(root))})
+	r.Headers = headers
 }

@@ -174,7 +174,7 @@ func (d *differ) decisions() {
 			{"settles", "settles reviews by", sorted(a.Settles), sorted(b.Settles)},
 			{"verdict", "settles them as", a.Verdict, b.Verdict},
 			{"applies", "is about", d.a.selectorText(&a.Applies), d.b.selectorText(&b.Applies)},
-			{"from", "is for events from", a.DecisionSource.From, b.DecisionSource.From},
+			{"from", "is for events from", a.From, b.From},
 			{"until", "is for events until", a.Until, b.Until},
 		} {
 			d.change(DiffRules, path+"."+f.key, f.a, f.b, fmt.Sprintf("the decision %s now %s: %s", b.ID, f.says, cmp.Or(f.b, "all")))

@@ -297,8 +297,13 @@ func (db *DB) RememberReplays(ctx context.Context, replays []QuarantineReplay, a
 	}
 	token := fmt.Sprintf("quarantine-replay:%t:%x", acknowledged, id.Sum(nil))
 	if err := db.send(ctx, "quarantine_replay", token, []column{
-		{"topic", topic}, {"partition", &partition}, {"offset", &offset}, {"attempt", &attempt},
-		{"acknowledged", &done}, {"copy_hash", &hashes}, {"replayed_at", &at},
+		{"topic", topic},
+		{"partition", &partition},
+		{"offset", &offset},
+		{"attempt", &attempt},
+		{"acknowledged", &done},
+		{"copy_hash", &hashes},
+		{"replayed_at", &at},
 	}); err != nil {
 		return fmt.Errorf("remember what is replayed: %w", err)
 	}
