@@ -16,7 +16,7 @@ var (
 // InEEA says whether a country (ISO 3166-1 alpha-2) belonged to the European
 // Economic Area on the day of the event, where that can be told.
 func (s *Scope) InEEA(country string) (in, known bool) {
-	if member(country) {
+	if Member(country) {
 		return true, true
 	}
 	t := inEEA(country, s.Date())
@@ -26,7 +26,7 @@ func (s *Scope) InEEA(country string) (in, known bool) {
 func inEEA(country string, on event.Date) tri {
 	country = strings.ToUpper(country)
 	if country != "GB" && country != "UK" {
-		return is(member(country))
+		return is(Member(country))
 	}
 	switch {
 	case on < gbLeft:
@@ -38,9 +38,9 @@ func inEEA(country string, on event.Date) tri {
 	}
 }
 
-// member says whether a country is an EU member state, or Iceland,
+// Member says whether a country is an EU member state, or Iceland,
 // Liechtenstein or Norway (EEA Agreement, Art. 126).
-func member(country string) bool {
+func Member(country string) bool {
 	switch country {
 	case "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
 		"MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK", "IS", "LI", "NO":
