@@ -16,15 +16,15 @@ import (
 // Art. 30(1) that they answer. What the notice does not say stays empty:
 // security measures (point g) are never in one.
 var columns = []string{
-	"controller",                      // a
-	"contact",                         // a
-	"supervisory authority",           //
-	"purpose id",                      //
-	"purpose",                         // b
-	"categories of data subjects",     // c
-	"categories of personal data",     // c
-	"categories of recipients",        // d
-	"transfers to third countries",    // e
+	"controller",                  // a
+	"contact",                     // a
+	"supervisory authority",       //
+	"purpose id",                  //
+	"purpose",                     // b
+	"categories of data subjects", // c
+	"categories of personal data", // c
+	"categories of recipients",    // d
+	"transfers to third countries, or where the notice says that recipients are", // e
 	"safeguards of such transfers",    // e
 	"time limits for erasure",         // f
 	"legal basis",                     // Art. 6(1), Art. 13(1)(c)
@@ -88,9 +88,10 @@ func activity(r *register.Register, p *register.PurposeSource) []string {
 		}
 		recipients = append(recipients, fmt.Sprintf("%s (%s)", to.Name.In("en"), register.Term(register.TermRecipientKind, to.Kind, "en")))
 		switch {
+		case condition.Member(to.Country): // no third country
 		case to.Geography != "": // as the notice says it
 			transfers = append(transfers, to.Name.In("en")+": "+to.Geography)
-		case to.Country != "" && !condition.Member(to.Country):
+		case to.Country != "":
 			transfers = append(transfers, to.Name.In("en")+": "+to.Country)
 		}
 	}
