@@ -59,19 +59,19 @@ func writeConfig(dir string, config ClickHouseConfig, users credentials) error {
 		limit = DefaultMaxMemoryBytes
 	}
 	values := struct {
-		Dir                                          string
-		MaxMemoryBytes, QueryMemoryBytes, SpillBytes uint64
-		Writer, Reader                               User
-		WriterPassword, ReaderPassword               string
-		Database                                     string
-		StartQueries                                 int
-		Databases                                    []string
-		KafkaConsumers, MessageBrokers               int
+		Dir                                           string
+		MaxMemoryBytes, QueryMemoryBytes, SpillBytes  uint64
+		Writer, Reader, Cases                         User
+		WriterPassword, ReaderPassword, CasesPassword string
+		Database                                      string
+		StartQueries                                  int
+		Databases                                     []string
+		KafkaConsumers, MessageBrokers                int
 	}{
 		Dir:            dir,
 		MaxMemoryBytes: limit, QueryMemoryBytes: limit / 2, SpillBytes: limit / 4,
-		Writer: Writer, Reader: Reader,
-		WriterPassword: users[Writer], ReaderPassword: users[Reader],
+		Writer: Writer, Reader: Reader, Cases: Cases,
+		WriterPassword: users[Writer], ReaderPassword: users[Reader], CasesPassword: users[Cases],
 		Database: DatabaseName, StartQueries: len(startQueries),
 		// The second is a prefix, for the tests' databases.
 		Databases:      []string{DatabaseName, DatabaseName + "_*"},

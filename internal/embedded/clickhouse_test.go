@@ -105,9 +105,9 @@ func TestClickHouseRestart(t *testing.T) {
 func TestClickHouseRights(t *testing.T) {
 	t.Parallel()
 	c := startClickHouse(t, t.TempDir())
-	writer, reader := c.connect(t, Writer), c.connect(t, Reader)
+	writer, reader, cases := c.connect(t, Writer), c.connect(t, Reader), c.connect(t, Cases)
 	defer func() {
-		if err := errors.Join(writer.Close(), reader.Close()); err != nil {
+		if err := errors.Join(writer.Close(), reader.Close(), cases.Close()); err != nil {
 			t.Error(err)
 		}
 		c.close(t)
@@ -115,6 +115,8 @@ func TestClickHouseRights(t *testing.T) {
 	do(t, writer, "CREATE TABLE t (n UInt64, x UInt64, PROJECTION p INDEX x TYPE basic) ENGINE = MergeTree ORDER BY n PARTITION BY n % 2")
 	do(t, writer, "INSERT INTO t VALUES (1, 1)")
 	do(t, writer, "INSERT INTO t VALUES (2, 2)")
+	do(t, writer, "CREATE TABLE cases (n UInt64) ENGINE = MergeTree ORDER BY n")
+	do(t, writer, "CREATE TABLE case_persons (n UInt64) ENGINE = MergeTree ORDER BY n")
 	do(t, writer, "SYSTEM FLUSH LOGS") // Makes query_log.
 	const denied, limited = "code: 497", "code: 452"
 	for _, test := range []struct {
@@ -163,6 +165,20 @@ func TestClickHouseRights(t *testing.T) {
 		{reader, "reader", "SELECT n FROM t SETTINGS max_result_rows = 0", limited},
 		{reader, "reader", "SELECT n FROM t SETTINGS max_memory_usage = 0", limited},
 		{reader, "reader", "SET readonly = 0", "code: 164"},
+
+		{cases, "cases", "INSERT INTO cases VALUES (1)", ""},
+		{cases, "cases", "INSERT INTO case_persons SETTINGS insert_deduplication_token = 'x' VALUES (1)", ""},
+		{cases, "cases", "INSERT INTO t VALUES (3, 3)", denied},
+		{cases, "cases", "SELECT n FROM cases", denied},
+		{cases, "cases", "SELECT n FROM t", denied},
+		{cases, "cases", "INSERT INTO cases SELECT n FROM t", denied},
+		{cases, "cases", "INSERT INTO cases SELECT length(line) FROM file('/etc/passwd', LineAsString)", denied},
+		{cases, "cases", "ALTER TABLE cases DELETE WHERE 1", denied},
+		{cases, "cases", "TRUNCATE TABLE cases", denied},
+		{cases, "cases", "DROP TABLE cases", denied},
+		{cases, "cases", "CREATE TABLE u (n UInt64) ENGINE = Memory", denied},
+		{cases, "cases", "SELECT name FROM system.users", denied},
+		{cases, "cases", "INSERT INTO cases SETTINGS max_execution_time = 0 VALUES (1)", limited},
 	} {
 		err := test.who.Exec(t.Context(), test.query)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {

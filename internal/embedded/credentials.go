@@ -21,6 +21,9 @@ const (
 	// Reader reads "andmerada" and the "andmerada_" databases, under limits;
 	// nothing else.
 	Reader User = "andmerada_reader"
+	// Cases inserts into cases and case_persons, the tables of what an answer may
+	// keep; nothing else, and reads nothing.
+	Cases User = "andmerada_cases"
 )
 
 // credentialsFile is in the engine's directory, 0600.
@@ -30,17 +33,13 @@ const credentialsFile = "credentials.json"
 type credentials map[User]string
 
 // readCredentials reads the passwords from dir; on the first start it makes
-// them.
+// them, and later those of users that an older program did not have.
 func readCredentials(dir string) (credentials, error) {
 	path := filepath.Join(dir, credentialsFile)
 	text, err := os.ReadFile(path) //nolint:gosec // The directory is the operator's choice.
 	if errors.Is(err, os.ErrNotExist) {
-		c := credentials{Writer: rand.Text(), Reader: rand.Text()}
-		text, err := json.MarshalIndent(c, "", "  ")
-		if err != nil {
-			return nil, fmt.Errorf("write ClickHouse credentials: %w", err)
-		}
-		return c, writeFile(path, append(text, '\n'))
+		c := credentials{Writer: rand.Text(), Reader: rand.Text(), Cases: rand.Text()}
+		return c, c.write(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ClickHouse credentials: %w", err)
@@ -51,7 +50,19 @@ func readCredentials(dir string) (credentials, error) {
 		return nil, fmt.Errorf("read ClickHouse credentials %q: it isn't an object with passwords of %s and %s; remove it, and new ones are made at the next start",
 			path, Writer, Reader)
 	}
+	if c[Cases] == "" {
+		c[Cases] = rand.Text()
+		return c, c.write(path)
+	}
 	return c, nil
+}
+
+func (c credentials) write(path string) error {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write ClickHouse credentials: %w", err)
+	}
+	return writeFile(path, append(text, '\n'))
 }
 
 // writeFile writes a file (0600) whole or not at all: after a crash there is

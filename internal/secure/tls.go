@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -26,6 +27,10 @@ type Files struct {
 // handshakeLimit is how long a server may take from TCP's connection to the end
 // of TLS's handshake, if the caller's context does not end earlier.
 const handshakeLimit = 10 * time.Second
+
+// refusalLimit is how long a write that found the connection closed waits for
+// the alert that tells why; it is there already, or never comes.
+const refusalLimit = time.Second
 
 // Dialer makes connections by TLS. It is safe for concurrent use.
 type Dialer struct {
@@ -87,7 +92,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	if err != nil {
 		return nil, err
 	}
-	client := &conn{Conn: tls.Client(raw, c), dialer: d, config: c, addr: addr}
+	client := &conn{Conn: tls.Client(raw, c), dialer: d, config: c, addr: addr, reading: make(chan struct{}, 1)}
 	if err := client.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(client.explain(err), ignoreClosed(raw.Close()))
 	}
@@ -108,15 +113,59 @@ type conn struct {
 	dialer *Dialer
 	config *tls.Config
 	addr   string
+
+	reading chan struct{}         // holds one while somebody reads
+	heard   atomic.Bool           // something was read: the server has taken the certificate
+	ended   atomic.Pointer[error] // by an alert of the server, explained
 }
 
 // Read reads, and explains the server's refusal of the client's certificate.
 func (c *conn) Read(b []byte) (int, error) {
+	c.reading <- struct{}{}
+	defer func() { <-c.reading }()
+	return c.read(b)
+}
+
+func (c *conn) read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.heard.Store(true)
+	}
 	if err != nil && isRemote(err) {
 		err = c.explain(err)
+		c.ended.Store(&err)
 	}
 	return n, err
+}
+
+// Write writes. In TLS 1.3 the refusal comes after the handshake, so a write may
+// find the connection closed with the refusal still to be read, or already read
+// by who reads beside: then the refusal is why it cannot be written.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed) {
+		if refused := c.refusal(); refused != nil {
+			err = refused
+		}
+	}
+	return n, err
+}
+
+// refusal is the alert by which the server ended a connection that is closed;
+// nil if it sent none.
+func (c *conn) refusal() error {
+	select {
+	case c.reading <- struct{}{}:
+		if c.ended.Load() == nil && !c.heard.Load() && c.SetReadDeadline(time.Now().Add(refusalLimit)) == nil {
+			_, _ = c.read(make([]byte, 1))
+		}
+		<-c.reading
+	case <-time.After(refusalLimit):
+	}
+	if ended := c.ended.Load(); ended != nil {
+		return *ended
+	}
+	return nil
 }
 
 // SyscallConn lets clickhouse-go see whether an idle connection was closed.

@@ -91,3 +91,28 @@ func TestServersThatCannotBe(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedBeforeItWrites: a client that reads beside writing has read the
+// refusal, and closed, before it writes; its error is the refusal none the less.
+func TestRefusedBeforeItWrites(t *testing.T) {
+	t.Parallel()
+	ca := securetest.NewCA(t)
+	server := ca.Issue(t, time.Hour, "127.0.0.1")
+	addr := listen(t, func(c net.Conn) { _ = tls.Server(c, securetest.Server(server, ca)).Handshake() })
+	d, err := NewDialer("registry", Files{CA: ca.File})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "set registry.tls.cert_file and key_file"
+	if _, err := c.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("read: the error is %v; it should say %q", err, want)
+	}
+	_ = c.Close()
+	if _, err := c.Write([]byte("late")); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("write: the error is %v; it should say %q", err, want)
+	}
+}
