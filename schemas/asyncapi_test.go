@@ -32,6 +32,18 @@ func TestAsyncAPI(t *testing.T) {
 			t.Errorf("operation %s has the action %v", name, action)
 		}
 	}
+	// Each form in which an event may come is there.
+	messages := doc["components"].(object)["messages"].(object)
+	for _, name := range []string{"processing", "fact", "cohort"} {
+		for suffix, content := range map[string]string{"": "application/cloudevents+json", "Avro": "application/avro"} {
+			if m, _ := messages[name+suffix].(object); m["contentType"] != content {
+				t.Errorf("the message %s%s is of type %v", name, suffix, m["contentType"])
+			}
+		}
+	}
+	if m, _ := messages["eventAvro"].(object); m["contentType"] != "application/cloudevents+avro" {
+		t.Errorf("a whole event in Avro is of type %v", m["contentType"])
+	}
 	references := 0
 	var walk func(node any)
 	walk = func(node any) {
@@ -53,7 +65,7 @@ func TestAsyncAPI(t *testing.T) {
 		}
 	}
 	walk(doc)
-	if references < 9 {
+	if references < 25 {
 		t.Errorf("only %d references seen", references)
 	}
 }

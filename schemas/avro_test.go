@@ -55,6 +55,16 @@ func TestExamplesRoundTripThroughAvro(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// The decoder that reads what sources send makes the same event of it.
+			headers, _, err := event.EncodeBinary(ev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			headers[len(headers)-1].Value = []byte("application/avro")
+			headers = append(headers, event.Header{Key: "ce_dataschema", Value: []byte(event.SchemaURN(ev.Kind))})
+			if read, err := event.DecodeKafka(headers, bytes); err != nil || !reflect.DeepEqual(read, ev) {
+				t.Errorf("%v\ngot  %+v\nwant %+v", err, read, ev)
+			}
 			var generic object
 			if err := avro.Unmarshal(schema, bytes, &generic); err != nil {
 				t.Fatal(err)

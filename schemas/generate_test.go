@@ -229,6 +229,9 @@ func factSchema(name, kind string) object {
 	case event.IdentityFact:
 		required[1] = "person"
 		properties["person"] = object{"type": "array", "minItems": 2, "maxItems": event.MaxPersons, "items": object{"$ref": "../common.schema.json#/$defs/person"}}
+	case "actor_relation":
+		required = append(required, "person", "about")
+		properties["about"].(object)["required"] = []string{"actor"}
 	case "employee":
 		required = append(required, "about")
 		properties["about"].(object)["required"] = []string{"actor"}

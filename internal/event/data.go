@@ -2,9 +2,9 @@ package event
 
 import (
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Members of the data, for suggestions.
@@ -33,7 +33,7 @@ func (r *reader) data(ev *Event) {
 			return
 		}
 		if string(name) == "person" && ev.Kind != CohortPart {
-			r.persons(&ev.Persons, "an object or an array of persons", MaxPersons, "use a cohort: list its members in events of the type "+CohortType+" and name it here")
+			r.persons(&ev.Persons, "an object or an array of persons", MaxPersons, mendPersons)
 			return
 		}
 		switch ev.Kind {
@@ -48,16 +48,28 @@ func (r *reader) data(ev *Event) {
 	if !whole {
 		return
 	}
+	r.checkData(ev, seen)
+}
+
+// checkData looks at the data as a whole; hasValue says that a fact's value was
+// there.
+func (r *reader) checkData(ev *Event, hasValue bool) {
 	r.need(ev.Controller != "", "controller", "the controller's name in the register")
 	switch ev.Kind {
 	case FactEvent:
-		r.checkFact(ev, seen)
+		r.checkFact(ev, hasValue)
 	case CohortPart:
 		r.checkCohort(ev)
 	default:
 		r.checkProcessing(ev)
 	}
 }
+
+// What to do about lists that are too long.
+const (
+	mendPersons = "use a cohort: list its members in events of the type " + CohortType + " and name it here"
+	mendMembers = "send the cohort in parts"
+)
 
 func (r *reader) processingMember(ev *Event, name []byte) {
 	switch string(name) {
@@ -151,6 +163,9 @@ func (r *reader) checkFact(ev *Event, hasValue bool) {
 		return
 	case "employee":
 		r.need(ev.Fact.AboutActor != "", "about/actor", "the actor's id")
+	case "actor_relation":
+		r.need(len(ev.Persons) > 0, "person", "who is related to the actor")
+		r.need(ev.Fact.AboutActor != "", "about/actor", "the actor's id")
 	case "processor", "recipient_info":
 		r.need(ev.Fact.AboutOrg != "", "about/recipient", "a recipient of the register")
 	default:
@@ -167,7 +182,7 @@ func (r *reader) cohortMember(ev *Event, name []byte) {
 	case "cohort":
 		r.cohort(&ev.Cohort, cohortPartMembers)
 	case "members":
-		r.persons(&ev.Cohort.Members, "an array of persons", MaxMembers, "send the cohort in parts")
+		r.persons(&ev.Cohort.Members, "an array of persons", MaxMembers, mendMembers)
 	default:
 		r.unknown(name, cohortMembers)
 	}
@@ -178,12 +193,14 @@ func (r *reader) checkCohort(ev *Event) {
 	if c.Part == 0 && c.Parts == 0 {
 		c.Part, c.Parts = 1, 1
 	}
-	r.need(c.ID != "", "cohort", "the cohort's id")
+	r.need(c.ID != "", "cohort", wantCohort)
 	r.need(len(c.Members) > 0, "members", "at least one person")
 	if (c.Part == 0 || c.Part > c.Parts) && r.fault == nil {
 		r.failAt(r.pointer()+"/cohort/part", CodeBadValue, "a part that is not among the parts", "1 ≤ part ≤ parts", "")
 	}
 }
+
+const wantCohort = "the cohort's id"
 
 func (r *reader) cohort(c *Cohort, members []string) {
 	if r.null() {
@@ -192,7 +209,7 @@ func (r *reader) cohort(c *Cohort, members []string) {
 	whole := r.object("an object", func(name []byte) {
 		switch s := string(name); {
 		case s == "id":
-			c.ID = r.name("the cohort's id", MaxID)
+			c.ID = r.name(wantCohort, MaxID)
 		case s == "size":
 			c.Size = r.uint(maxInteger)
 		case s == "part" && len(members) > 2:
@@ -204,7 +221,7 @@ func (r *reader) cohort(c *Cohort, members []string) {
 		}
 	})
 	if whole {
-		r.need(c.ID != "", "id", "the cohort's id")
+		r.need(c.ID != "", "id", wantCohort)
 	}
 }
 
@@ -217,12 +234,7 @@ func (r *reader) actor(a *Actor) {
 		case "id":
 			a.ID = r.name("the actor's id", MaxID)
 		case "kind":
-			kind := r.choice(actorKinds)
-			for i, k := range actorKinds {
-				if k == kind {
-					a.Kind = ActorHuman + ActorKind(i)
-				}
-			}
+			a.Kind = actorKind(r.choice(actorKinds))
 		case "role":
 			a.Role = r.name("a role", MaxName)
 		case "organisation":
@@ -233,6 +245,11 @@ func (r *reader) actor(a *Actor) {
 			r.unknown(name, actorMembers)
 		}
 	})
+}
+
+// actorKind is the kind of that name, ActorUnstated if there is none.
+func actorKind(name string) ActorKind {
+	return ActorKind(slices.Index(actorKinds, name) + 1)
 }
 
 func (r *reader) recipient(to *Recipient) {
@@ -258,21 +275,29 @@ func (r *reader) recipient(to *Recipient) {
 		}
 	})
 	if whole {
-		r.need(to.ID != "" || to.Organisation != "", "id", "a recipient of the register, or organisation")
+		r.checkRecipient(to)
 	}
 }
 
+func (r *reader) checkRecipient(to *Recipient) {
+	r.need(to.ID != "" || to.Organisation != "", "id", "a recipient of the register, or organisation")
+}
+
+const wantCountry = "a country's two capital letters (ISO 3166-1)"
+
 func (r *reader) country() string {
-	const want = "a country's two capital letters (ISO 3166-1)"
 	if r.null() {
 		return ""
 	}
-	b := r.bytes(want, MaxID)
+	return r.countryOf(r.bytes(wantCountry, MaxID))
+}
+
+func (r *reader) countryOf(b []byte) string {
 	if b == nil {
 		return ""
 	}
 	if len(b) != 2 || b[0] < 'A' || b[0] > 'Z' || b[1] < 'A' || b[1] > 'Z' {
-		r.fail(CodeBadValue, shown(b), want, "")
+		r.fail(CodeBadValue, shown(b), wantCountry, "")
 		return ""
 	}
 	return r.shared(b)
@@ -300,8 +325,9 @@ func (r *reader) persons(list *[]Person, want string, limit int, mend string) {
 		return
 	}
 	if r.kind() == '{' && limit == MaxPersons {
-		*list = make([]Person, 1)
-		r.person(&(*list)[0])
+		one := push(&r.arena.persons, nil, arenaPersons, Person{})
+		r.person(&one[0])
+		*list = keep(&r.arena.persons, one)
 		return
 	}
 	r.array(want, limit, mend, func() {
@@ -327,9 +353,12 @@ func (r *reader) person(p *Person) {
 			r.unknown(name, personMembers)
 		}
 	})
-	if !whole {
-		return
+	if whole {
+		r.checkPerson(p)
 	}
+}
+
+func (r *reader) checkPerson(p *Person) {
 	r.need(p.Scheme != "", "scheme", "how the person is identified: customer-number, personal-code, email…")
 	r.need(p.Value != "", "value", "the person's identifier")
 	if p.Scheme == PseudonymScheme && p.Value != "" {
@@ -343,20 +372,24 @@ func (r *reader) person(p *Person) {
 // scheme reads the name of an identifier scheme. What stands there by mistake
 // may be an identifier, so it is not shown.
 func (r *reader) scheme() string {
-	const want = "an identifier scheme in small letters: customer-number, personal-code, email…"
 	if r.null() {
 		return ""
 	}
 	if r.kind() != '"' {
-		r.wrongType(want, "")
+		r.wrongType(wantScheme, "")
 		return ""
 	}
-	b := r.bytes(want, MaxName)
+	return r.schemeOf(r.bytes(wantScheme, MaxName))
+}
+
+const wantScheme = "an identifier scheme in small letters: customer-number, personal-code, email…"
+
+func (r *reader) schemeOf(b []byte) string {
 	for i, c := range b {
 		if c >= 'a' && c <= 'z' || i > 0 && (c >= '0' && c <= '9' || c == '-') {
 			continue
 		}
-		r.fail(CodeBadValue, typeOf(jsontext.Value(`"`+string(b)+`"`)), want, "")
+		r.fail(CodeBadValue, fmt.Sprintf("a string of %d bytes", len(b)), wantScheme, "")
 		return ""
 	}
 	return r.shared(b)

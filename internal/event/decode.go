@@ -2,9 +2,7 @@ package event
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
-	"mime"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -28,26 +26,22 @@ func DecodeKafka(headers []Header, value []byte) (*Event, error) {
 // it is large. What it held before is overwritten, in part even where the error
 // is not nil; slices and strings in it are new.
 func DecodeKafkaInto(ev *Event, headers []Header, value []byte) error {
-	r := newReader()
-	defer r.free()
-	*ev = Event{}
-	r.message(ev, headers, value)
-	if r.fault != nil {
-		return r.fault
-	}
-	return nil
+	return new(Decoder).Decode(ev, headers, value)
 }
 
 // attributes are what the ce_ headers, or the members of a structured event,
 // say beside the data.
 type attributes struct {
 	spec, id, source, typ, time, contentType bool // seen
+
+	avro   bool   // by datacontenttype
+	schema string // dataschema
 }
 
 // message reads a Kafka message in whatever mode it is.
 func (r *reader) message(ev *Event, headers []Header, value []byte) {
-	if fault := precheck(value, ""); fault != nil {
-		r.stop(fault)
+	if len(value) > MaxValue {
+		r.stop(tooLarge(value, ""))
 		return
 	}
 	if len(headers) > MaxHeaders {
@@ -60,20 +54,22 @@ func (r *reader) message(ev *Event, headers []Header, value []byte) {
 		case isCE(key):
 			binary = true
 		case strings.EqualFold(key, "content-type"):
-			if contentType = plainJSON; string(headers[i].Value) != plainJSON {
-				contentType = string(headers[i].Value)
-			}
+			contentType = constant(headers[i].Value)
 		}
 	}
 	switch media := mediaType(contentType); {
 	case strings.HasPrefix(media, "application/cloudevents-batch"):
 		r.stop(&Fault{Code: CodeBatchMode, Pointer: "", Got: "a batch of events", Want: "one event a message", Mend: "batch mode: send one event a message"})
-	case media == "application/cloudevents+json":
+	case media == structuredJSON:
 		r.structured(ev, value)
+	case media == structuredAvro:
+		r.structuredAvro(ev, value)
 	case strings.HasPrefix(media, "application/cloudevents"):
-		r.stop(&Fault{Code: CodeContentType, Got: shown([]byte(media)), Want: "application/cloudevents+json"})
+		r.stop(&Fault{Code: CodeContentType, Got: shown([]byte(media)), Want: "application/cloudevents+json, or application/cloudevents+avro"})
 	case binary:
 		r.binary(ev, headers, contentType, value)
+	case framed(value):
+		r.structuredAvro(ev, value)
 	default:
 		r.structured(ev, value)
 	}
@@ -81,17 +77,35 @@ func (r *reader) message(ev *Event, headers []Header, value []byte) {
 
 const plainJSON = "application/json"
 
+// constant is the text of a content type; the usual ones cost nothing.
+func constant(b []byte) string {
+	switch string(b) {
+	case plainJSON:
+		return plainJSON
+	case plainAvro:
+		return plainAvro
+	case structuredJSON:
+		return structuredJSON
+	case structuredAvro:
+		return structuredAvro
+	default:
+		return string(b)
+	}
+}
+
+// The content types of structured mode.
+const (
+	structuredJSON = "application/cloudevents+json"
+	structuredAvro = "application/cloudevents+avro"
+)
+
 // isCE says whether a header is an attribute in binary mode.
-func isCE(key string) bool { return len(key) > 3 && strings.EqualFold(key[:3], "ce_") }
+func isCE(key string) bool {
+	return len(key) > 3 && (key[:3] == "ce_" || strings.EqualFold(key[:3], "ce_"))
+}
 
 // mediaType is a content type without its parameters, in small letters.
 func mediaType(contentType string) string {
-	if contentType == "" || contentType == plainJSON {
-		return contentType
-	}
-	if media, _, err := mime.ParseMediaType(contentType); err == nil {
-		return media
-	}
 	media, _, _ := strings.Cut(contentType, ";")
 	return strings.ToLower(strings.TrimSpace(media))
 }
@@ -100,13 +114,20 @@ func mediaType(contentType string) string {
 func precheck(value []byte, pointer string) *Fault {
 	switch {
 	case len(value) > MaxValue:
-		return &Fault{Code: CodeTooLarge, Pointer: pointer, Got: fmt.Sprintf("%d bytes", len(value)), Want: fmt.Sprintf("at most %d bytes", MaxValue), Mend: "name fewer persons, or a cohort; never put contents into an event"}
+		return tooLarge(value, pointer)
 	case bytes.HasPrefix(value, []byte("\ufeff")):
 		return &Fault{Code: CodeNotJSON, Pointer: pointer, Got: "a byte order mark", Want: "JSON without one (RFC 8259 §8.1)"}
 	case bytes.Count(value, []byte{'{'})+bytes.Count(value, []byte{'['}) > MaxDepth && depth(value) > MaxDepth:
 		return &Fault{Code: CodeTooDeep, Pointer: pointer, Got: "deeper nesting", Want: fmt.Sprintf("at most %d levels", MaxDepth)}
 	}
 	return nil
+}
+
+func tooLarge(value []byte, pointer string) *Fault {
+	return &Fault{
+		Code: CodeTooLarge, Pointer: pointer, Got: fmt.Sprintf("%d bytes", len(value)), Want: fmt.Sprintf("at most %d bytes", MaxValue),
+		Mend: "name fewer persons, or a cohort; never put contents into an event",
+	}
 }
 
 // depth is how deep a text nests, if it is JSON.
@@ -133,50 +154,93 @@ func depth(value []byte) int {
 // binary reads an event whose attributes are headers and whose value is the
 // data.
 func (r *reader) binary(ev *Event, headers []Header, contentType string, value []byte) {
-	r.begin(value, "/data")
 	var seen attributes
 	for i := range headers {
 		if key := headers[i].Key; isCE(key) {
-			name := strings.ToLower(key[3:])
-			if pointer, ok := attributePointers[name]; ok {
+			name := key[3:]
+			pointer, ok := attributePointer(name)
+			if !ok {
+				name = strings.ToLower(name)
+				pointer, ok = attributePointer(name)
+			}
+			if ok {
 				r.attribute(ev, &seen, pointer, headers[i].Value)
 			} else {
 				r.extension(name)
 			}
 		} else if strings.EqualFold(key, "traceparent") && ev.TraceParent == "" {
-			ev.TraceParent = traceParent(headers[i].Value)
+			ev.TraceParent = r.traceParent(headers[i].Value)
 		}
 		if r.fault != nil {
 			return
 		}
 	}
 	r.checkAttributes(ev, &seen)
-	if !seen.contentType {
-		r.dataType(contentType, "/datacontenttype")
+	unstated := !seen.contentType && isUnstated(mediaType(contentType)) && framed(value)
+	if !seen.contentType && !unstated {
+		r.dataType(&seen, contentType, "/datacontenttype")
 	}
-	if r.fault != nil || ev.Kind == 0 {
+	switch {
+	case r.fault != nil || ev.Kind == 0:
+	case len(value) == 0:
+		r.failAt("/data", CodeMissing, "no value", "the event's data", "")
+	case seen.avro || unstated:
+		r.avroData(ev, value, seen.schema)
+	default:
+		r.jsonData(ev, value)
+	}
+}
+
+// jsonData reads data that are a JSON text.
+func (r *reader) jsonData(ev *Event, data []byte) {
+	if fault := precheck(data, "/data"); fault != nil {
+		r.stop(fault)
 		return
 	}
-	if len(value) == 0 {
-		r.failAt("/data", CodeMissing, "no value", "the event's data as JSON", "")
-		return
-	}
+	r.begin(data, "/data")
 	r.data(ev)
 	r.end()
 }
 
-// attributePointers are the pointers of the attributes that are read.
-var attributePointers = map[string]string{
-	"specversion": "/specversion", "id": "/id", "source": "/source", "type": "/type", "time": "/time",
-	"datacontenttype": "/datacontenttype", "sequence": "/sequence", "traceparent": "/traceparent",
+// attributePointer is the pointer of an attribute that is read.
+func attributePointer(name string) (pointer string, ok bool) {
+	switch name {
+	case "specversion":
+		return "/specversion", true
+	case "id":
+		return "/id", true
+	case "source":
+		return "/source", true
+	case "type":
+		return "/type", true
+	case "time":
+		return "/time", true
+	case "datacontenttype":
+		return "/datacontenttype", true
+	case "dataschema":
+		return "/dataschema", true
+	case "sequence":
+		return "/sequence", true
+	case "traceparent":
+		return "/traceparent", true
+	default:
+		return "", false
+	}
 }
 
 // attribute reads one attribute, by its pointer, from its text.
 func (r *reader) attribute(ev *Event, seen *attributes, pointer string, value []byte) {
+	if pointer == "/dataschema" {
+		if _, own := ownSchemas[string(value)]; own {
+			seen.schema = string(value)
+		}
+		return // any other says nothing here
+	}
 	switch {
 	case len(value) > MaxID:
 		r.failAt(pointer, CodeTooLong, fmt.Sprintf("%d bytes", len(value)), fmt.Sprintf("at most %d bytes", MaxID), "")
 		return
+	case isPlain(value):
 	case !utf8.Valid(value):
 		r.failAt(pointer, CodeNotUTF8, "bytes that are not UTF-8", "UTF-8", "")
 		return
@@ -192,7 +256,7 @@ func (r *reader) attribute(ev *Event, seen *attributes, pointer string, value []
 		}
 	case "/id":
 		if r.first(&seen.id, pointer) {
-			ev.ID = string(value)
+			ev.ID = r.string(value)
 		}
 	case "/source":
 		if r.first(&seen.source, pointer) {
@@ -211,7 +275,7 @@ func (r *reader) attribute(ev *Event, seen *attributes, pointer string, value []
 		}
 	case "/datacontenttype":
 		if r.first(&seen.contentType, pointer) {
-			r.dataType(string(value), pointer)
+			r.dataType(seen, string(value), pointer)
 		}
 	case "/sequence":
 		n, err := strconv.ParseUint(string(value), 10, 64)
@@ -220,7 +284,7 @@ func (r *reader) attribute(ev *Event, seen *attributes, pointer string, value []
 		}
 		ev.Sequence = n
 	case "/traceparent":
-		ev.TraceParent = traceParent(value)
+		ev.TraceParent = r.traceParent(value)
 	}
 }
 
@@ -237,7 +301,7 @@ func (r *reader) first(seen *bool, pointer string) bool {
 // extension notes an attribute that nothing reads, if it may be a misspelt one.
 func (r *reader) extension(name string) {
 	switch name {
-	case "subject", "dataschema", "partitionkey", "tracestate":
+	case "subject", "partitionkey", "tracestate":
 	default:
 		if r.collect && r.fault == nil && nearest(name, attributeNames) != "" {
 			r.unread = append(r.unread, unreadMember{pointer: "/" + name, name: name, known: attributeNames})
@@ -247,12 +311,14 @@ func (r *reader) extension(name string) {
 
 var attributeNames = []string{"specversion", "id", "source", "type", "time", "datacontenttype", "sequence", "traceparent", "data", "data_base64"}
 
-// dataType refuses data that is not JSON.
-func (r *reader) dataType(contentType, pointer string) {
+// dataType refuses data that are neither JSON nor Avro.
+func (r *reader) dataType(seen *attributes, contentType, pointer string) {
 	switch media := mediaType(contentType); {
+	case isAvro(media):
+		seen.avro = true
 	case media == "", media == plainJSON, media == "text/json", strings.HasSuffix(media, "+json"):
 	default:
-		r.failAt(pointer, CodeContentType, shown([]byte(media)), "application/json", "")
+		r.failAt(pointer, CodeContentType, shown([]byte(media)), "application/json, or application/avro", "")
 	}
 }
 
@@ -277,7 +343,7 @@ func (r *reader) checkAttributes(ev *Event, seen *attributes) {
 
 // traceParent is a W3C trace context, "" if it is none: a broken one is
 // ignored, as its specification asks (§3.2.2).
-func traceParent(value []byte) string {
+func (r *reader) traceParent(value []byte) string {
 	if len(value) != 55 || value[2] != '-' || value[35] != '-' || value[52] != '-' {
 		return ""
 	}
@@ -286,98 +352,5 @@ func traceParent(value []byte) string {
 			return ""
 		}
 	}
-	return string(value)
-}
-
-// structured reads an event that is one JSON object.
-func (r *reader) structured(ev *Event, value []byte) {
-	r.begin(value, "")
-	if r.kind() != '{' {
-		if len(value) > 0 {
-			r.raw() // it may not be JSON at all
-		}
-		r.stop(&Fault{Code: CodeNotCloudEvent, Got: "no ce_ headers and no JSON object", Want: "a CloudEvent in binary or structured mode"})
-		return
-	}
-	var seen attributes
-	var data, data64 []byte
-	decoded := false
-	whole := r.object("a CloudEvent", func(name []byte) {
-		switch string(name) {
-		case "data":
-			// In one pass where what it depends on stands before it.
-			if ev.Kind != 0 && seen.time && r.kind() == '{' {
-				r.data(ev)
-				decoded = true
-			} else {
-				data = r.raw()
-			}
-		case "data_base64":
-			if !r.null() {
-				data64 = bytes.Clone(r.bytes("base64", MaxValue))
-			}
-		default:
-			if pointer, ok := attributePointers[string(name)]; ok {
-				r.member(ev, &seen, pointer)
-				return
-			}
-			if r.collect {
-				r.extension(string(name))
-			}
-			r.raw()
-		}
-	})
-	r.end()
-	if !whole || r.fault != nil {
-		return
-	}
-	if !seen.spec && !seen.typ && !decoded {
-		r.stop(&Fault{Code: CodeNotCloudEvent, Pointer: "/specversion", Got: "a JSON object without specversion, and no ce_ headers", Want: "a CloudEvent in binary or structured mode"})
-		return
-	}
-	r.checkAttributes(ev, &seen)
-	if data64 != nil {
-		raw, err := base64.StdEncoding.DecodeString(string(data64))
-		if err != nil {
-			r.failAt("/data_base64", CodeBadValue, "text that is not base64", "base64 (RFC 4648 §4)", "")
-			return
-		}
-		data = raw
-	}
-	switch {
-	case r.fault != nil || ev.Kind == 0 || decoded:
-	case data == nil || string(data) == "null":
-		r.failAt("/data", CodeMissing, "", "the event's data", "")
-	default:
-		if fault := precheck(data, "/data"); fault != nil {
-			r.stop(fault)
-			return
-		}
-		r.begin(data, "/data")
-		r.data(ev)
-		r.end()
-	}
-}
-
-// member reads a context attribute of a structured event: a string, or a
-// number or boolean of an extension.
-func (r *reader) member(ev *Event, seen *attributes, pointer string) {
-	switch r.kind() {
-	case 'n':
-		r.raw()
-	case '"':
-		v := r.raw()
-		if v == nil {
-			return
-		}
-		r.attribute(ev, seen, pointer, r.unquote(v))
-	case '0':
-		if pointer == "/sequence" {
-			r.attribute(ev, seen, pointer, r.raw())
-			return
-		}
-		r.wrongType("a string", "")
-	default:
-		r.wrongType("a string", "")
-	}
+	return r.string(value)
 }

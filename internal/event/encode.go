@@ -56,7 +56,11 @@ func EncodeStructured(ev *Event) (headers []Header, value []byte, err error) {
 // recheck reads back what was written: what ingest would put into quarantine
 // must not leave the source.
 func recheck(headers []Header, value []byte) error {
-	if _, err := DecodeKafka(headers, value); err != nil {
+	return recheckBy(new(Decoder), headers, value)
+}
+
+func recheckBy(d *Decoder, headers []Header, value []byte) error {
+	if err := d.Decode(new(Event), headers, value); err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
 	return nil

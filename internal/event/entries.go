@@ -106,6 +106,10 @@ func (r *reader) consent(c *Consent, o factsOptions) {
 			c.WithdrawnBy = r.choice(ClientRoles)
 		}
 	})
+	r.checkConsent(c, o)
+}
+
+func (r *reader) checkConsent(c *Consent, o factsOptions) {
 	r.need(!o.strict || c.Purpose != "", "purpose", "the purpose that was consented to")
 	r.need(!o.timed || !c.GivenAt.IsZero(), "given_at", "an RFC 3339 time")
 }
@@ -121,6 +125,10 @@ func (r *reader) objection(e *Objection, o factsOptions) {
 			e.Outcome = r.choice(outcomes)
 		}
 	})
+	r.checkObjection(e, o)
+}
+
+func (r *reader) checkObjection(e *Objection, o factsOptions) {
 	r.need(!o.strict || e.Purpose != "", "purpose", "the purpose that was objected to")
 	r.need(!o.timed || !e.MadeAt.IsZero(), "made_at", "an RFC 3339 time")
 }
@@ -136,6 +144,10 @@ func (r *reader) optOut(e *OptOut, o factsOptions) {
 			e.MadeAt = r.when(o.loc)
 		}
 	})
+	r.checkOptOut(e, o)
+}
+
+func (r *reader) checkOptOut(e *OptOut, o factsOptions) {
 	r.need(!o.strict || e.Scope != "", "scope", oneOf(optOutScopes))
 	r.need(!o.timed || !e.MadeAt.IsZero(), "made_at", "an RFC 3339 time")
 }
@@ -151,6 +163,10 @@ func (r *reader) request(e *Request, o factsOptions) {
 			e.Handled = r.yesNo()
 		}
 	})
+	r.checkRequest(e, o)
+}
+
+func (r *reader) checkRequest(e *Request, o factsOptions) {
 	r.need(!o.strict || e.Type != "", "type", oneOf(requestTypes))
 	r.need(!o.timed || !e.MadeAt.IsZero(), "made_at", "an RFC 3339 time")
 }

@@ -76,6 +76,8 @@ const (
 	Addressee
 	AddresseeConsent
 	Channel
+	ActorRelation
+	PublicFigure
 	fieldCount
 )
 

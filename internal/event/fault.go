@@ -27,6 +27,9 @@ const (
 	CodeControlCharacter Code = "control-character" // NUL or another control character in a string
 	CodeBadTime          Code = "bad-time"          // not an RFC 3339 time, or not a date
 	CodeBadValue         Code = "bad-value"         // right type, but not a value that is allowed
+	CodeNotAvro          Code = "not-avro"          // not Avro of its schema: cut short, bytes too many, lengths that cannot be
+	CodeSchemaUnknown    Code = "schema-unknown"    // the schema that a message names is not known
+	CodeSchemaMismatch   Code = "schema-mismatch"   // the schema cannot be resolved to ours
 )
 
 // The codes of findings that only [Lint] makes: the event is read all the same.
@@ -40,7 +43,7 @@ func Codes() []Code {
 	return []Code{
 		CodeNotJSON, CodeNotUTF8, CodeNotCloudEvent, CodeBatchMode, CodeContentType, CodeMissing, CodeWrongType,
 		CodeUnknownType, CodeUnknownOperation, CodeUnknownFact, CodeDuplicate, CodeTooLarge, CodeTooDeep, CodeTooMany,
-		CodeTooLong, CodeControlCharacter, CodeBadTime, CodeBadValue,
+		CodeTooLong, CodeControlCharacter, CodeBadTime, CodeBadValue, CodeNotAvro, CodeSchemaUnknown, CodeSchemaMismatch,
 	}
 }
 
@@ -68,7 +71,7 @@ type Fault struct {
 	Got     string
 	Want    string
 	Mend    string // what to write instead, "" if that is plain
-	Offset  int    // for faults of the JSON itself: the byte of the value where reading stopped
+	Offset  int    // for faults of the JSON or Avro itself: the byte of the value where reading stopped
 }
 
 // Error is "missing /data/purpose: want a purpose of the register; mend".

@@ -205,7 +205,7 @@ func TestBinaryMode(t *testing.T) {
 		{"too many headers", binaryHeaders(with(make([]event.Header, 100)...)), binaryData, event.CodeTooMany, ""},
 		{"XML", binaryHeaders(with(header("content-type", "text/xml"))), binaryData, event.CodeContentType, "/datacontenttype"},
 		{"batch", []event.Header{header("content-type", "application/cloudevents-batch+json")}, "[]", event.CodeBatchMode, ""},
-		{"Avro format", []event.Header{header("content-type", "application/cloudevents+avro")}, "\x00", event.CodeContentType, ""},
+		{"Avro format", []event.Header{header("content-type", "application/cloudevents+protobuf")}, "\x00", event.CodeContentType, ""},
 		{"too large", binaryHeaders(nil), strings.Repeat(" ", event.MaxValue+1), event.CodeTooLarge, ""},
 		{"structured content type wins", binaryHeaders(with(header("content-type", "application/cloudevents+json"))), structured("", ""), "", ""},
 	}

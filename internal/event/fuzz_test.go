@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/frugaltest"
 	"github.com/andmerada/andmerada/schemas"
 )
 
@@ -60,7 +61,10 @@ func FuzzDecodeKafka(f *testing.F) {
 			headers = append(headers, header("content-type", contentType))
 		}
 		before := bytes.Clone(value)
-		ev, err := event.DecodeKafka(headers, value)
+		var ev *event.Event
+		var err error
+		size := len(value) + len(ceType) + len(at) + len(contentType) + len(sequence)
+		frugaltest.Run(t, size, decodePerByte, decodeBase, func() { ev, err = event.DecodeKafka(headers, value) })
 		if !bytes.Equal(before, value) {
 			t.Fatal("the value was changed")
 		}
@@ -104,7 +108,9 @@ func FuzzDecodeFacts(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		facts, err := event.DecodeFacts(text)
+		var facts event.Facts
+		var err error
+		frugaltest.Run(t, len(text), decodePerByte, decodeBase, func() { facts, err = event.DecodeFacts(text) })
 		if err != nil {
 			var fault *event.Fault
 			if !errors.As(err, &fault) || !codes[fault.Code] {

@@ -46,7 +46,7 @@ func (f Finding) String() string {
 
 // Lint finds all that is wrong with a message, not only what [DecodeKafka]
 // stumbles over first, and what is doubtful. No finding of severity error means
-// that DecodeKafka takes the event.
+// that DecodeKafka takes the event. Of Avro it finds the first fault alone.
 func Lint(headers []Header, value []byte) []Finding {
 	r := newReader()
 	defer r.free()
@@ -69,7 +69,9 @@ func Lint(headers []Header, value []byte) []Finding {
 	binary := slices.ContainsFunc(headers, func(h Header) bool { return isCE(h.Key) })
 	if r.fault == nil && ev.Kind != 0 {
 		l.advise(ev)
-		l.schema(ev.Type, headers, value, binary)
+		if r.ev == nil { // Avro has been held against its own schema
+			l.schema(ev.Type, headers, value, binary)
+		}
 	}
 	base := ""
 	if binary {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"strconv"
 	"strings"
@@ -24,12 +23,14 @@ type reader struct {
 	base   string // pointer of what dec reads: "" = the CloudEvent, "/data" = its data
 	fault  *Fault // why it stopped
 	unq    []byte // the last string that had escapes
-	intern [512]string
-	seed   maphash.Seed
+	intern [1 << internBits]string
 
 	collect bool
 	faults  []*Fault
 	unread  []unreadMember
+
+	quick quick
+	wire  // what reads Avro
 }
 
 // unreadMember is a member that nothing reads.
@@ -38,17 +39,20 @@ type unreadMember struct {
 	known         []string
 }
 
-var readers = sync.Pool{New: func() any { return &reader{seed: maphash.MakeSeed()} }}
+var readers = sync.Pool{New: func() any { return new(reader) }}
 
 func newReader() *reader {
 	r := readers.Get().(*reader)
 	r.fault, r.faults, r.unread, r.collect = nil, nil, nil, false
+	r.quick.on, r.quick.used = false, false
+	r.reset()
 	return r
 }
 
 // free gives the reader back. It must not hold on to a person's data.
 func (r *reader) free() {
 	r.buf, r.src = bytes.Buffer{}, nil
+	r.quick.free()
 	clear(r.unq[:cap(r.unq)])
 	if cap(r.unq) > 1<<16 {
 		r.unq = nil
@@ -59,6 +63,12 @@ func (r *reader) free() {
 // begin makes the reader read src, which is at pointer base of the event.
 func (r *reader) begin(src []byte, base string) {
 	r.src, r.base = src, base
+	if r.quick.on {
+		if !r.quick.begin(src) {
+			r.stop(gaveUp)
+		}
+		return
+	}
 	r.buf = *bytes.NewBuffer(src)
 	r.dec.Reset(&r.buf) // refuses duplicate names and invalid UTF-8
 }
@@ -66,6 +76,12 @@ func (r *reader) begin(src []byte, base string) {
 // end checks that nothing follows the value that was read.
 func (r *reader) end() {
 	if r.fault != nil {
+		return
+	}
+	if r.quick.on {
+		if r.quick.pos < len(r.src) {
+			r.stop(gaveUp)
+		}
 		return
 	}
 	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
@@ -95,7 +111,15 @@ func (r *reader) failAt(pointer string, code Code, got, want, mend string) {
 }
 
 // pointer is that of what was read last.
-func (r *reader) pointer() string { return r.base + maskPointer(string(r.dec.StackPointer())) }
+func (r *reader) pointer() string {
+	if r.avro {
+		return "" // put together on the way up
+	}
+	if r.quick.on {
+		return "" // said when it is read again
+	}
+	return r.base + maskPointer(string(r.dec.StackPointer()))
+}
 
 // maskPointer puts "…" for each name that is not ours below a person or the
 // members of a cohort: someone may have used an identifier as a name.
@@ -148,6 +172,14 @@ func (r *reader) raw() jsontext.Value {
 	if r.fault != nil {
 		return nil
 	}
+	if r.quick.on {
+		v, ok := r.quick.value()
+		if !ok {
+			r.stop(gaveUp)
+			return nil
+		}
+		return v
+	}
 	v, err := r.dec.ReadValue()
 	if err != nil {
 		r.syntax(err)
@@ -160,6 +192,9 @@ func (r *reader) raw() jsontext.Value {
 func (r *reader) kind() jsontext.Kind {
 	if r.fault != nil {
 		return 0
+	}
+	if r.quick.on {
+		return r.quick.kind()
 	}
 	return r.dec.PeekKind()
 }
@@ -206,6 +241,9 @@ func (r *reader) object(want string, each func(name []byte)) bool {
 		r.wrongType(want, "")
 		return false
 	}
+	if r.quick.on {
+		return r.quickObject(each)
+	}
 	r.token()
 	for r.kind() != '}' {
 		name := r.raw()
@@ -225,6 +263,10 @@ func (r *reader) object(want string, each func(name []byte)) bool {
 func (r *reader) array(want string, limit int, mend string, each func()) {
 	if r.kind() != '[' {
 		r.wrongType(want, "")
+		return
+	}
+	if r.quick.on {
+		r.quickArray(limit, each)
 		return
 	}
 	r.token()
@@ -265,132 +307,6 @@ func (r *reader) unquote(v jsontext.Value) []byte {
 		return nil
 	}
 	return r.unq
-}
-
-// bytes reads a string of at most limit bytes, trimmed; nil if there is none.
-// It is valid until the next read.
-func (r *reader) bytes(want string, limit int) []byte {
-	if r.kind() != '"' {
-		r.wrongType(want, "")
-		return nil
-	}
-	v := r.raw()
-	if v == nil {
-		return nil
-	}
-	b := r.unquote(v)
-	if len(b) > limit {
-		r.fail(CodeTooLong, fmt.Sprintf("%d bytes", len(b)), fmt.Sprintf("at most %d bytes", limit), "")
-		return nil
-	}
-	if hasControl(b) {
-		r.fail(CodeControlCharacter, "a control character", "text without control characters", "")
-		return nil
-	}
-	if b = bytes.TrimSpace(b); b == nil {
-		b = []byte{} // an empty string is not none
-	}
-	return b
-}
-
-// hasControl says whether b, which is UTF-8, has a character of the class Cc.
-func hasControl(b []byte) bool {
-	for i, c := range b {
-		if c < ' ' || c == 0x7f || c == 0xc2 && i+1 < len(b) && b[i+1] < 0xa0 {
-			return true
-		}
-	}
-	return false
-}
-
-// text reads a string that differs from event to event; null is none.
-func (r *reader) text(want string, limit int) string {
-	if r.null() {
-		return ""
-	}
-	return string(r.bytes(want, limit))
-}
-
-// name reads a string that is the same in many events: it is kept once. Not
-// for anything that identifies a person.
-func (r *reader) name(want string, limit int) string {
-	if r.null() {
-		return ""
-	}
-	return r.shared(r.bytes(want, limit))
-}
-
-func (r *reader) shared(b []byte) string {
-	if len(b) > 64 {
-		return string(b)
-	}
-	slot := &r.intern[maphash.Bytes(r.seed, b)%uint64(len(r.intern))]
-	if *slot != string(b) {
-		*slot = string(b)
-	}
-	return *slot
-}
-
-// names reads a list of such strings.
-func (r *reader) names(want string, limit, count int) []string {
-	if r.null() {
-		return nil
-	}
-	var list []string
-	r.array("an array of strings", count, "", func() {
-		b := r.bytes(want, limit)
-		if b == nil {
-			return
-		}
-		if len(b) == 0 {
-			r.fail(CodeBadValue, "an empty string", want, "")
-			return
-		}
-		if list == nil {
-			list = make([]string, 0, 8)
-		}
-		list = append(list, r.shared(b))
-	})
-	return list
-}
-
-// choice reads one of a few words; null is none.
-func (r *reader) choice(words []string) string {
-	if r.null() {
-		return ""
-	}
-	b := r.bytes(oneOf(words), MaxID)
-	if b == nil {
-		return ""
-	}
-	for _, w := range words {
-		if string(b) == w {
-			return w
-		}
-	}
-	r.fail(CodeBadValue, shown(b), oneOf(words), DidYouMean(string(b), words))
-	return ""
-}
-
-// uint reads a whole number; null is 0.
-func (r *reader) uint(limit uint64) uint64 {
-	if r.null() {
-		return 0
-	}
-	if r.kind() != '0' {
-		r.wrongType("a whole number", "")
-		return 0
-	}
-	v := r.raw()
-	if v == nil {
-		return 0
-	}
-	n, err := strconv.ParseUint(string(v), 10, 64)
-	if err != nil || n > limit {
-		r.fail(CodeBadValue, shown(v), fmt.Sprintf("a whole number from 0 to %d", limit), "")
-		return 0
-	}
-	return n
 }
 
 // unknown reads a member past that is none of those known.

@@ -54,6 +54,8 @@ var vocabulary = [fieldCount]FieldInfo{
 	Addressee:                      {Name: "addressee", Type: Text, Meaning: "who receives an offer"},
 	AddresseeConsent:               {Name: "addressee_consent", Type: Bool, Meaning: "the addressee has consented"},
 	Channel:                        {Name: "channel", Type: Text, Values: []string{"email", "sms", "mms", "phone", "post"}, Meaning: "by which channel a message went out"},
+	ActorRelation:                  {Name: "actor_relation", Type: Text, Values: []string{"self", "family", "household", "acquaintance", "colleague", "none"}, Meaning: "what the person is to the employee who acts: the same person, or how they are related"},
+	PublicFigure:                   {Name: "public_figure", Type: Bool, Meaning: "the person is in the public eye"},
 }
 
 var fieldsByName = func() map[string]int {
