@@ -50,6 +50,7 @@ func ParsePseudonym(s string) (p Pseudonym, err error) {
 type Keys struct {
 	secret     []byte
 	quarantine aead
+	texts      aead
 
 	mu          sync.RWMutex
 	controllers map[string]*controllerKey
@@ -79,6 +80,12 @@ func New(secret Secret) (*Keys, error) {
 	}
 	if k.quarantine, err = newAEAD(key); err != nil {
 		return nil, fmt.Errorf("derive the quarantine's key: %w", err)
+	}
+	if key, err = hkdf.Key(sha256.New, k.secret, nil, "andmerada texts v1", 32); err != nil {
+		return nil, fmt.Errorf("derive the key of texts: %w", err)
+	}
+	if k.texts, err = newAEAD(key); err != nil {
+		return nil, fmt.Errorf("derive the key of texts: %w", err)
 	}
 	return k, nil
 }

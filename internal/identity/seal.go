@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -53,6 +54,25 @@ func (k *Keys) Open(sealed []byte, at Place) ([]byte, error) {
 		return nil, fmt.Errorf("open sealed bytes: %w", ErrSealed)
 	}
 	return plain, nil
+}
+
+// SealText encrypts a short text that is given out and comes back, as a cursor
+// is. It opens only with what it is bound to.
+func (k *Keys) SealText(plain, boundTo string) string {
+	return base64.RawURLEncoding.EncodeToString(k.texts.Seal(nil, nil, []byte(plain), []byte(boundTo)))
+}
+
+// OpenText decrypts what [Keys.SealText] made, or fails with [ErrSealed].
+func (k *Keys) OpenText(sealed, boundTo string) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil {
+		return "", fmt.Errorf("open a sealed text: %w", ErrSealed)
+	}
+	plain, err := k.texts.Open(nil, nil, raw, []byte(boundTo))
+	if err != nil {
+		return "", fmt.Errorf("open a sealed text: %w", ErrSealed)
+	}
+	return string(plain), nil
 }
 
 // bind is the place as associated data.
