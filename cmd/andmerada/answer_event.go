@@ -8,14 +8,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/andmerada/andmerada/internal/access"
 	"github.com/andmerada/andmerada/internal/answer"
 	"github.com/andmerada/andmerada/internal/facts"
 	"github.com/andmerada/andmerada/internal/ingest"
 )
 
 func newAnswerEventCommand() *cobra.Command {
-	var file, source, id string
-	var asJSON bool
+	var file, source, id, reason string
+	var asJSON, reveal bool
 	cmd := &cobra.Command{
 		Use:   "event",
 		Short: "Did an event arrive, and what was made of it",
@@ -31,6 +32,16 @@ no such event in the trail; it may still be on its way, or in the quarantine.`,
 			c, err := findConfig(file)
 			if err != nil {
 				return err
+			}
+			q := access.Event
+			if reveal {
+				q = access.Reveal
+				if reason == "" {
+					return usageError{errors.New("answer event: --reveal needs a --reason, which is kept")}
+				}
+				if c.Asking.RevealApproval {
+					return usageError{errors.New("answer event: that another person approves it is wanted here (asking.reveal_approval): ask by POST /v1/reveals")}
+				}
 			}
 			deps, closeDeps, err := answerDeps(cmd.Context(), c)
 			if err != nil {
@@ -52,9 +63,18 @@ no such event in the trail; it may still be on its way, or in the quarantine.`,
 			deps.Facts = store.AsSeen
 			for _, p := range places {
 				a, err := answer.Event(cmd.Context(), deps, answer.EventRequest{
-					Place: answer.Place{Topic: p.Topic, Partition: p.Partition, Offset: p.Offset}, Person: -1,
+					Place: answer.Place{Topic: p.Topic, Partition: p.Partition, Offset: p.Offset}, Person: -1, Reveal: reveal,
 				})
 				if err != nil {
+					return err
+				}
+				reference := ""
+				if reveal {
+					if reference, err = answer.RevealTold(deps, a.Controller, "", operator(), a.Place); err != nil {
+						return err
+					}
+				}
+				if err := asked(cmd.Context(), c, &deps, q, a.Controller, answer.Person{}, reason, reference, false); err != nil {
 					return err
 				}
 				if asJSON {
@@ -70,8 +90,10 @@ no such event in the trail; it may still be on its way, or in the quarantine.`,
 		},
 	}
 	configFlag(cmd, &file)
+	reasonFlag(cmd, &reason)
 	cmd.Flags().StringVar(&source, "source", "", "the event's source")
 	cmd.Flags().StringVar(&id, "id", "", "the event's id")
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "say who acted, by id, instead of a mask; needs --reason")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, as the API does")
 	return cmd
 }
@@ -83,6 +105,9 @@ func printEvent(out io.Writer, a *answer.EventAnswer) {
 		fmt.Fprint(out, ", a duplicate of an earlier one")
 	}
 	fmt.Fprintln(out)
+	if a.ActorID != "" {
+		fmt.Fprintf(out, "  by %s\n", a.ActorID)
+	}
 	if a.Purpose.ID != "" {
 		fmt.Fprintf(out, "  for %s (%s)\n", a.Purpose.Name, a.Purpose.ID)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -33,20 +34,41 @@ type config struct {
 		User         string `yaml:"user"`
 		PasswordFile string `yaml:"password_file"` // holds the password and nothing else; $ANDMERADA_CLICKHOUSE_PASSWORD if empty
 
-		TLS *tlsConfig `yaml:"tls,omitempty"` // plain TCP if left out
+		Cases *casesConfig `yaml:"cases,omitempty"` // who keeps cases; nobody if left out
+		TLS   *tlsConfig   `yaml:"tls,omitempty"`   // plain TCP if left out
 	} `yaml:"clickhouse"`
-	Registers  string `yaml:"registers,omitempty"` // directory; those built in if empty
-	SecretFile string `yaml:"secret_file"`         // the secret that keys all pseudonyms
-	Listen     string `yaml:"listen,omitempty"`    // address of the web server; 127.0.0.1:8080 if empty
+	Registry   *registryConfig `yaml:"registry,omitempty"`  // schema registry; none if left out
+	Registers  string          `yaml:"registers,omitempty"` // directory; those built in if empty
+	Unusual    string          `yaml:"unusual,omitempty"`   // rules on unusual access; those built in if empty
+	Profiles   string          `yaml:"profiles,omitempty"`  // directory of jurisdiction profiles; those built in if empty
+	SecretFile string          `yaml:"secret_file"`         // the secret that keys all pseudonyms
+	Listen     string          `yaml:"listen,omitempty"`    // address of the web server; 127.0.0.1:8080 if empty
+	Access     *accessConfig   `yaml:"access,omitempty"`    // who may ask over HTTP; whoever is on this machine if left out
+	Asking     askingConfig    `yaml:"asking,omitempty"`
 	Findings   struct {
 		Topic      string `yaml:"topic,omitempty"`       // Kafka topic that findings are written to; none if empty
 		Webhook    string `yaml:"webhook,omitempty"`     // address that they are posted to; none if empty
 		SecretFile string `yaml:"secret_file,omitempty"` // holds the secret that signs what is posted
 		Violations bool   `yaml:"violations,omitempty"`  // tell violations only
 	} `yaml:"findings,omitempty"`
+	Quarantine struct {
+		SourceMiB int `yaml:"source_mib,omitempty"` // of how many MiB of one source it keeps the bytes; 256 if 0
+	} `yaml:"quarantine,omitempty"`
+	Intake    *intakeConfig   `yaml:"intake,omitempty"` // of events over HTTP; none if left out
+	Telemetry telemetryConfig `yaml:"telemetry,omitempty"`
 
 	file string `yaml:"-"` // where it was read from
 }
+
+// casesConfig is the user of ClickHouse who writes the cases that answers keep:
+// the one who reads the trail may write nothing.
+type casesConfig struct {
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"password_file,omitempty"` // $ANDMERADA_CASES_PASSWORD if empty
+}
+
+// maxSourceMiB bounds what the quarantine may keep of one source: 1 TiB.
+const maxSourceMiB = 1 << 20
 
 const (
 	configVariable = "ANDMERADA_CONFIG"
@@ -91,16 +113,24 @@ func readConfig(file string) (*config, error) {
 	}
 	c.file = file
 	c.fillIn()
-	if err := errors.Join(c.check(), noEmptySections(data)); err != nil {
+	if err := errors.Join(c.check(), c.checkAccess(), c.Telemetry.check(), noEmptySections(data)); err != nil {
 		return nil, fmt.Errorf("read the configuration %s: %w", file, err)
 	}
 	// Files that it names are looked for beside it.
-	for _, name := range append(c.secureFiles(), &c.Registers, &c.SecretFile, &c.ClickHouse.PasswordFile, &c.Findings.SecretFile) {
+	for _, name := range append(slices.Concat(c.secureFiles(), c.accessFiles(), c.intakeFiles(), c.casesFiles()), &c.Registers, &c.Unusual, &c.Profiles, &c.SecretFile, &c.ClickHouse.PasswordFile, &c.Findings.SecretFile) {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(filepath.Dir(file), *name)
 		}
 	}
 	return &c, nil
+}
+
+// casesFiles is the file that the section names.
+func (c *config) casesFiles() []*string {
+	if c.ClickHouse.Cases == nil {
+		return nil
+	}
+	return []*string{&c.ClickHouse.Cases.PasswordFile}
 }
 
 func (c *config) fillIn() {
@@ -119,14 +149,24 @@ func (c *config) check() error {
 	if len(c.Kafka.Brokers) == 0 {
 		missing = append(missing, "kafka.brokers")
 	}
-	if c.ClickHouse.Addr == "" {
+	apart := c.Intake != nil && c.ClickHouse.Addr == "" && c.SecretFile == "" // the intake alone needs neither
+	if c.ClickHouse.Addr == "" && !apart {
 		missing = append(missing, "clickhouse.addr")
 	}
-	if c.SecretFile == "" {
+	if c.SecretFile == "" && !apart {
 		missing = append(missing, "secret_file")
+	}
+	if c.ClickHouse.Cases != nil && c.ClickHouse.Cases.User == "" {
+		missing = append(missing, "clickhouse.cases.user")
 	}
 	if c.Findings.Webhook != "" && c.Findings.SecretFile == "" {
 		missing = append(missing, "findings.secret_file")
+	}
+	if c.Intake != nil && c.Intake.Tokens == "" {
+		missing = append(missing, "intake.tokens_file")
+	}
+	if n := c.Quarantine.SourceMiB; n < 0 || n > maxSourceMiB {
+		return fmt.Errorf("quarantine.source_mib must be from 1 to %d", maxSourceMiB)
 	}
 	if missing != nil {
 		return fmt.Errorf("it lacks %s", strings.Join(missing, ", "))
@@ -157,12 +197,21 @@ func replaceFile(file string, data []byte) error {
 
 // trail is how to open the trail that the configuration names.
 func (c *config) trail(readOnly bool) (trail.Config, error) {
+	if c.ClickHouse.Addr == "" {
+		return trail.Config{}, fmt.Errorf("the configuration %s is for the intake alone: it lacks clickhouse.addr and secret_file", c.file)
+	}
 	password, err := readPassword("ClickHouse", c.ClickHouse.PasswordFile, "ANDMERADA_CLICKHOUSE_PASSWORD")
 	if err != nil {
 		return trail.Config{}, err
 	}
 	t := trail.Config{
 		Addr: c.ClickHouse.Addr, Database: c.ClickHouse.Database, User: c.ClickHouse.User, Password: password, ReadOnly: readOnly,
+	}
+	if u := c.ClickHouse.Cases; u != nil && readOnly {
+		t.CasesUser = u.User
+		if t.CasesPassword, err = readPassword("ClickHouse, for cases", u.PasswordFile, "ANDMERADA_CASES_PASSWORD"); err != nil {
+			return trail.Config{}, err
+		}
 	}
 	if c.ClickHouse.TLS != nil {
 		d, err := c.ClickHouse.TLS.dialer("clickhouse")

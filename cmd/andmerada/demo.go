@@ -79,11 +79,16 @@ func runDemo(ctx context.Context, out io.Writer, o *demoOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	collectLessOften()
+	handler, err := d.node.handler(d.listener.Addr())
+	if err != nil {
+		return err
+	}
+	tendHeap(ctx)
 	g.Go(func() error { return in.Run(ctx) })
-	g.Go(func() error { return followRegisters(ctx, d.node.registers, d.node.log) })
+	g.Go(func() error { return d.node.declare(ctx) })
+	g.Go(func() error { return followRegisters(ctx, d.node.registers, d.node.log, &d.node.reload) })
 	g.Go(func() error { return d.engine(ctx) })
-	g.Go(func() error { return serveHTTP(ctx, d.node.log, d.listener, d.node.handler()) })
+	g.Go(func() error { return serveHTTP(ctx, d.node.log, d.listener, handler) })
 	g.Go(func() error {
 		if err := d.fill(ctx); err != nil {
 			return err

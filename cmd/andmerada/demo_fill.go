@@ -157,6 +157,9 @@ func (d *demo) report(ctx context.Context, took time.Duration) error {
 	for _, p := range places {
 		d.say("     http://%s/events/%s/%d/%d", d.listener.Addr(), p.Topic, p.Partition, p.Offset)
 	}
+	d.say("\nTo send an event by HTTP (docs/intake.md):")
+	d.say("     curl -H \"Authorization: Bearer $(cat %s)\" -H 'Content-Type: application/cloudevents+json' --data @schemas/examples/access-support.json http://%s/v1/events",
+		d.shown(tokenFile), d.listener.Addr())
 	d.say("\nWhat was planted is in %s; the secret that keys all pseudonyms in %s.", d.shown(manifestFile), d.shown("secret"))
 	d.say("Ctrl-C stops; the next start goes on from here, --fresh begins anew.")
 	return nil

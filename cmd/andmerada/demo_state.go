@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/andmerada/andmerada/internal/embedded"
+	"github.com/andmerada/andmerada/internal/intake"
 )
 
 // demo is the demo, running.
@@ -56,7 +57,7 @@ func (d *demo) remove() error {
 	if _, err := os.Stat(d.path("secret")); err != nil {
 		return fmt.Errorf("%s is no demo's directory (it has no secret): it is left alone; choose another with --data", d.dir)
 	}
-	for _, name := range []string{"kafka", "clickhouse", "secret", "log", stateFile, manifestFile, passwordFile, configName} {
+	for _, name := range []string{"kafka", "clickhouse", "secret", "log", stateFile, manifestFile, passwordFile, casesPasswordFile, configName, tokenFile, tokensFile} {
 		if err := os.RemoveAll(d.path(name)); err != nil {
 			return fmt.Errorf("remove the earlier demo: %w", err)
 		}
@@ -65,9 +66,12 @@ func (d *demo) remove() error {
 }
 
 const (
-	stateFile    = "history.json"
-	manifestFile = "manifest.json"
-	passwordFile = "clickhouse-password"
+	stateFile         = "history.json"
+	manifestFile      = "manifest.json"
+	passwordFile      = "clickhouse-password"
+	casesPasswordFile = "clickhouse-cases-password"
+	tokenFile         = "intake-token"       // the token by which events can be posted to the demo
+	tokensFile        = "intake-tokens.yaml" // what stands for it
 )
 
 // emitted is how far the history has been emitted. It is written after each
@@ -105,20 +109,44 @@ func (d *demo) writeJSON(name string, v any) error {
 }
 
 // writeConfig writes the configuration by which other commands find the demo.
-// They read the trail as a user who may not write.
+// They read the trail as a user who may not write, and keep cases as one who may
+// do nothing else.
 func (d *demo) writeConfig() (*config, error) {
 	user, password := d.clickhouse.Credentials(embedded.Reader)
-	if err := os.WriteFile(d.path(passwordFile), []byte(password), 0o600); err != nil {
+	err := os.WriteFile(d.path(passwordFile), []byte(password), 0o600)
+	if err != nil {
 		return nil, fmt.Errorf("write the password of ClickHouse: %w", err)
 	}
 	c := &config{SecretFile: "secret", Listen: d.listener.Addr().String()}
 	c.Kafka.Brokers = []string{d.kafka.Addr()}
 	c.ClickHouse.Addr, c.ClickHouse.User, c.ClickHouse.PasswordFile = d.clickhouse.Addr(), user, passwordFile
+	casesUser, casesPassword := d.clickhouse.Credentials(embedded.Cases)
+	if err := os.WriteFile(d.path(casesPasswordFile), []byte(casesPassword), 0o600); err != nil {
+		return nil, fmt.Errorf("write the password of ClickHouse: %w", err)
+	}
+	c.ClickHouse.Cases = &casesConfig{User: casesUser, PasswordFile: casesPasswordFile}
+	if c.Intake, err = d.writeToken(); err != nil {
+		return nil, err
+	}
 	c.fillIn()
 	if err := c.write(d.path(configName)); err != nil {
 		return nil, err
 	}
 	return readConfig(d.path(configName))
+}
+
+// writeToken makes a token by which anything can be posted to this demo, until
+// its next start.
+func (d *demo) writeToken() (*intakeConfig, error) {
+	token, sum := intake.NewToken()
+	entry, err := intake.Entry(intake.Source{Name: "demo", Token: sum, Sources: []string{"/"}, Controllers: []string{"*"}})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(replaceFile(d.path(tokensFile), []byte("sources:\n"+entry)), replaceFile(d.path(tokenFile), []byte(token+"\n"))); err != nil {
+		return nil, err
+	}
+	return &intakeConfig{Tokens: tokensFile}, nil
 }
 
 // listen listens at the address, or, where none is given, at the usual one or

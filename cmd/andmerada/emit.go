@@ -15,6 +15,7 @@ import (
 
 	"github.com/andmerada/andmerada/internal/emit"
 	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/schemaregistry"
 )
 
 // emitOptions is the command line of emit.
@@ -22,7 +23,7 @@ type emitOptions struct {
 	config      string
 	brokers     []string
 	topic       string
-	structured  bool
+	format      string
 	compression string
 
 	operation, controller, purpose, recipient string
@@ -55,7 +56,7 @@ processes: --identifier names a file that holds it, "-" standard input.`,
 	configFlag(cmd, &o.config)
 	f.StringSliceVar(&o.brokers, "brokers", nil, "brokers, host:port (default: those of the configuration, which also says whether by TLS and a login)")
 	f.StringVar(&o.topic, "topic", "", "topic (default: that of the configuration)")
-	f.BoolVar(&o.structured, "structured", false, "write the whole event as the value instead of attributes as headers")
+	f.StringVar(&o.format, "format", "binary", "binary (attributes as headers), structured (the whole event as the value), or in Avro: avro (by the schema registry), avro-structured")
 	f.StringVar(&o.compression, "compression", "", "gzip, snappy, lz4 or zstd")
 	f.StringVar(&o.operation, "operation", "", "make one event: what was done (access, use, transfer…)")
 	f.StringVar(&o.controller, "controller", "", "the controller, e.g. elektrum")
@@ -94,7 +95,16 @@ func runEmit(cmd *cobra.Command, o *emitOptions, files []string) error {
 		return err
 	}
 	defer brokers.CloseIdleConnections()
-	w, err := emit.New(emit.Config{Brokers: o.brokers, Topic: o.topic, Structured: o.structured, Compression: o.compression, Transport: brokers})
+	to := emit.Config{Brokers: o.brokers, Topic: o.topic, Format: emit.Format(o.format), Compression: o.compression, Transport: brokers}
+	if c.Registry != nil && to.Format == emit.Avro {
+		registry, err := c.Registry.client(schemaregistry.Config{})
+		if err != nil {
+			return err
+		}
+		defer registry.Close()
+		to.SchemaID = registry.RegisterOwn
+	}
+	w, err := emit.New(to)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ beside its work; this command is for a process of its own, and for a look with -
 				}
 			}
 			if !once {
-				g.Go(func() error { return followRegisters(ctx, live, log) })
+				g.Go(func() error { return followRegisters(ctx, live, log, nil) })
 			}
 			if err := g.Wait(); errors.Is(err, findings.ErrHeld) {
 				return fmt.Errorf("%w: an ingest does, unless its configuration names nobody to tell; stop it first, or leave it to it", err)
@@ -147,6 +147,7 @@ func (n *node) tellFindings(ctx context.Context, g *errgroup.Group) error {
 	if err != nil {
 		return err
 	}
+	followers := make(map[string]*findings.Follower)
 	for _, sink := range sinks {
 		f, err := findings.New(findings.Config{
 			Trail: n.trail, Registers: n.registers.Set, Sink: sink, Violations: n.config.Findings.Violations, Logger: n.log,
@@ -154,7 +155,8 @@ func (n *node) tellFindings(ctx context.Context, g *errgroup.Group) error {
 		if err != nil {
 			return err
 		}
+		followers[sink.Name()] = f
 		g.Go(func() error { return f.Run(ctx) })
 	}
-	return nil
+	return n.watchFindings(followers)
 }

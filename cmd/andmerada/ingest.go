@@ -3,19 +3,21 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
+	"runtime/pprof"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/andmerada/andmerada/internal/health"
 	"github.com/andmerada/andmerada/internal/ingest"
 )
 
 func newIngestCommand() *cobra.Command {
-	var file, metrics string
+	var file, metrics, profile string
 	var asJSON, verbose, again bool
 	cmd := &cobra.Command{
 		Use:   "ingest",
@@ -50,10 +52,22 @@ the webhook that the configuration names (see andmerada findings).`,
 			if err != nil {
 				return err
 			}
-			collectLessOften()
+			k, err := n.keeper()
+			if err != nil {
+				return err
+			}
+			tendHeap(cmd.Context())
+			stop, err := profiled(profile)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, stop()) }()
 			g, ctx := errgroup.WithContext(cmd.Context())
-			g.Go(func() error { return followRegisters(ctx, n.registers, n.log) })
+			g.Go(func() error { return followRegisters(ctx, n.registers, n.log, &n.reload) })
 			g.Go(func() error { return in.Run(ctx) })
+			g.Go(func() error { return k.run(ctx) })
+			g.Go(func() error { return n.mergeClosed(ctx) })
+			g.Go(func() error { return n.declare(ctx) })
 			if again {
 				g.Go(func() error { return f.Run(ctx) })
 			}
@@ -61,7 +75,7 @@ the webhook that the configuration names (see andmerada findings).`,
 				return err
 			}
 			if metrics != "" {
-				g.Go(func() error { return serveMetrics(ctx, n, metrics) })
+				g.Go(func() error { return serveMetrics(ctx, n, in, k, metrics) })
 			}
 			return g.Wait()
 		},
@@ -69,15 +83,37 @@ the webhook that the configuration names (see andmerada findings).`,
 	configFlag(cmd, &file)
 	logFlags(cmd, &asJSON, &verbose)
 	cmd.Flags().BoolVar(&again, "rejudge", true, "judge again what late facts and changed registers touch")
-	cmd.Flags().StringVar(&metrics, "metrics", "", "address at which to serve metrics in Prometheus' format")
+	cmd.Flags().StringVar(&metrics, "metrics", "", "address at which to serve metrics in Prometheus' format, /healthz and /readyz")
+	cmd.Flags().StringVar(&profile, "cpuprofile", "", "write a CPU profile to this file, for those who work on the program")
+	if err := cmd.Flags().MarkHidden("cpuprofile"); err != nil {
+		panic(err) // the flag stands above
+	}
 	return cmd
 }
 
-// collectLessOften sets the garbage collector as suits ingest, unless the
-// environment says otherwise.
-func collectLessOften() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(ingest.GCPercent)
+// profiled begins a CPU profile, if a file for it is named; what it returns ends it.
+func profiled(file string) (stop func() error, err error) {
+	if file == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("write the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("write the profile: %w", err), f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
+}
+
+// tendHeap sets the garbage collector as suits ingest, unless the environment
+// says otherwise.
+func tendHeap(ctx context.Context) {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		go ingest.TendHeap(ctx)
 	}
 }
 
@@ -87,13 +123,13 @@ func logFlags(cmd *cobra.Command, asJSON, verbose *bool) {
 	cmd.Flags().BoolVarP(verbose, "verbose", "v", false, "log more")
 }
 
-func serveMetrics(ctx context.Context, n *node, addr string) error {
+func serveMetrics(ctx context.Context, n *node, in *ingest.Ingest, k *keeper, addr string) error {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", n.telemetry.Metrics)
+	n.serveState(mux, []health.Check{alive(in)}, n.ingestChecks(in, k))
 	return serveHTTP(ctx, n.log, listener, mux)
 }

@@ -68,7 +68,7 @@ a trail that answers, for any person at any time, who received their data.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newRegisterCommand(), newEventCommand(), newEmitCommand(), newVerifyCommand(), newIngestCommand(), newRejudgeCommand(), newFindingsCommand(), newQuarantineCommand(),
-		newServeCommand(), newAnswerCommand(), newFactsCommand(), newDriftCommand(), newDemoCommand(), newOpenAPICommand())
+		newServeCommand(), newIntakeCommand(), newAccessCommand(), newAnswerCommand(), newAnswerFactsCommand(), newAnswerDriftCommand(), newBundleCommand(), newDemoCommand(), newOpenAPICommand())
 	return root
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/andmerada/andmerada/internal/facts"
 	"github.com/andmerada/andmerada/internal/identity"
 	"github.com/andmerada/andmerada/internal/ingest"
+	"github.com/andmerada/andmerada/internal/profile"
 	"github.com/andmerada/andmerada/internal/register"
 	"github.com/andmerada/andmerada/internal/server"
 	"github.com/andmerada/andmerada/internal/telemetry"
@@ -25,6 +26,8 @@ type node struct {
 	log       *slog.Logger
 	telemetry *telemetry.Telemetry
 	registers *register.Live
+	reload    reload
+	profiles  *profile.Set
 	keys      *identity.Keys
 	facts     *facts.Store
 	trail     *trail.DB
@@ -42,20 +45,23 @@ func openNode(ctx context.Context, c *config, log *slog.Logger, trailConfig trai
 			err = errors.Join(err, n.close())
 		}
 	}()
-	if n.telemetry, err = telemetry.New(version()); err != nil {
+	if n.telemetry, err = telemetry.New(ctx, c.Telemetry.settings(log)); err != nil {
 		return nil, err
 	}
-	n.closers = append(n.closers, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		return n.telemetry.Close(ctx)
-	})
+	n.closers = append(n.closers, n.closeTelemetry)
 	fsys, err := registersFS(c.Registers)
 	if err != nil {
 		return nil, err
 	}
 	if n.registers, err = register.NewLive(fsys); err != nil {
 		return nil, fmt.Errorf("load the registers: %w", err)
+	}
+	n.reload.done(nil)
+	if n.profiles, err = loadProfiles(c.Profiles); err != nil {
+		return nil, err
+	}
+	if err := n.watchMemory(); err != nil {
+		return nil, err
 	}
 	secret, created, err := identity.LoadOrCreateSecret(c.SecretFile)
 	if err != nil {
@@ -67,12 +73,20 @@ func openNode(ctx context.Context, c *config, log *slog.Logger, trailConfig trai
 	if n.keys, err = identity.New(secret); err != nil {
 		return nil, err
 	}
-	trailConfig.Logger = log
+	trailConfig.Logger, trailConfig.ReachFor = log, time.Second
 	if n.trail, err = trail.Open(ctx, trailConfig); err != nil {
 		return nil, err
 	}
 	n.closers = append(n.closers, n.trail.Close)
 	return n, nil
+}
+
+// closeTelemetry sends what is still to be told.
+func (n *node) closeTelemetry() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	n.telemetry.Close(ctx)
+	return nil
 }
 
 // close closes in reverse.
@@ -91,11 +105,17 @@ func (n *node) ingest() (*ingest.Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
+	schemas, err := n.schemas()
+	if err != nil {
+		return nil, err
+	}
 	return ingest.New(ingest.Config{
-		Transport: brokers, Dialer: brokers.Dialer(),
+		Schemas: schemas, Transport: brokers, Dialer: brokers.Dialer(),
 		Brokers: n.config.Kafka.Brokers, Topics: []string{n.config.Kafka.Topic}, Group: n.config.Kafka.Group,
 		Trail: n.trail, Registers: n.registers.Set, Keys: n.keys, Facts: n.facts,
 		Logger: n.log, Meter: n.telemetry.Meters, Tracer: n.telemetry.Tracers,
+		Freshness: n.freshness(), Sources: n.config.Telemetry.Sources,
+		Limits: ingest.Limits{Quarantine: n.config.Quarantine.SourceMiB << 20},
 	})
 }
 

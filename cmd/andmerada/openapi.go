@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/andmerada/andmerada/internal/intake"
 	"github.com/andmerada/andmerada/internal/server"
 )
 
@@ -18,7 +19,7 @@ func newOpenAPICommand() *cobra.Command {
 		Example: "  andmerada openapi > openapi.yaml",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			doc, err := server.OpenAPI(apiVersion)
+			doc, err := server.OpenAPI(apiVersion, intake.Describe)
 			if err != nil {
 				return err
 			}

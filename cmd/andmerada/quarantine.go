@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/access"
 	"github.com/andmerada/andmerada/internal/identity"
 	"github.com/andmerada/andmerada/internal/quarantine"
 	"github.com/andmerada/andmerada/internal/trail"
@@ -29,34 +29,32 @@ func newQuarantineCommand() *cobra.Command {
 
 // quarantineFlags are the flags that select records.
 type quarantineFlags struct {
-	config, reason, source, since string
-	json                          bool
+	config, reason, source, since, until string
+	json                                 bool
 }
 
 func (o *quarantineFlags) add(cmd *cobra.Command) {
 	configFlag(cmd, &o.config)
 	cmd.Flags().StringVar(&o.reason, "reason", "", "only this reason, e.g. unknown-controller")
 	cmd.Flags().StringVar(&o.source, "source", "", "only records of this source system")
-	cmd.Flags().StringVar(&o.since, "since", "", "only what was stored since: YYYY-MM-DD (UTC), an RFC 3339 time, or a duration like 24h")
+	cmd.Flags().StringVar(&o.since, "since", "", "only what was stored since: "+sinceForms)
+	cmd.Flags().StringVar(&o.until, "until", "", "only what was stored before that, in the same forms")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 }
 
 func (o *quarantineFlags) filter() (trail.QuarantineFilter, error) {
 	f := trail.QuarantineFilter{Reason: o.reason, Source: o.source}
-	if o.since == "" {
-		return f, nil
+	var err error
+	if f.Since, err = parseSince(o.since); err != nil {
+		return f, err
 	}
-	if d, err := time.ParseDuration(o.since); err == nil && d > 0 {
-		f.Since = time.Now().Add(-d)
-		return f, nil
+	if f.Until, err = parseSince(o.until); err != nil {
+		return f, err
 	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, o.since); err == nil {
-			f.Since = t
-			return f, nil
-		}
+	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
+		return f, usageError{errors.New("--until must be later than --since")}
 	}
-	return f, usageError{fmt.Errorf("--since %q is neither a day (2026-03-01) nor an RFC 3339 time nor a duration (24h)", o.since)}
+	return f, nil
 }
 
 // quarantineReason is a line of the list.
@@ -64,6 +62,7 @@ type quarantineReason struct {
 	Reason   string    `json:"reason"`
 	Count    uint64    `json:"count"`
 	Replayed uint64    `json:"replayed"`
+	LastHour uint64    `json:"lastHour"`
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
 	Sources  []string  `json:"sources"`
@@ -99,7 +98,7 @@ func newQuarantineListCommand() *cobra.Command {
 			}
 			list := make([]quarantineReason, len(reasons))
 			for i, r := range reasons {
-				list[i] = quarantineReason{r.Reason, r.Count, r.Replayed, r.First.UTC(), r.Last.UTC(), r.Sources, r.SourceCount - uint64(len(r.Sources)), quarantine.PlaceText(r.Example)}
+				list[i] = quarantineReason{r.Reason, r.Count, r.Replayed, r.LastHour, r.First.UTC(), r.Last.UTC(), r.Sources, r.SourceCount - uint64(len(r.Sources)), quarantine.PlaceText(r.Example)}
 			}
 			if o.json {
 				return writeJSON(cmd.OutOrStdout(), list)
@@ -117,7 +116,7 @@ func printQuarantine(out io.Writer, list []quarantineReason) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "REASON\tRECORDS\tREPLAYED\tFIRST\tLAST\tEXAMPLE\tSOURCES")
+	fmt.Fprintln(w, "REASON\tRECORDS\tLAST HOUR\tREPLAYED\tFIRST\tLAST\tEXAMPLE\tSOURCES")
 	for _, r := range list {
 		var sources []string
 		for _, s := range r.Sources[:min(len(r.Sources), 5)] {
@@ -130,7 +129,7 @@ func printQuarantine(out io.Writer, list []quarantineReason) error {
 		if more := r.More + uint64(len(r.Sources)-len(sources)); more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\n", r.Reason, r.Count, r.Replayed, r.First.Format("2006-01-02 15:04Z"), r.Last.Format("2006-01-02 15:04Z"), r.Example, text)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", r.Reason, r.Count, r.LastHour, r.Replayed, r.First.Format("2006-01-02 15:04Z"), r.Last.Format("2006-01-02 15:04Z"), r.Example, text)
 	}
 	return w.Flush()
 }
@@ -149,6 +148,8 @@ type quarantineRecord struct {
 	CopyOf   string           `json:"copyOf,omitempty"`
 	Replayed uint64           `json:"replayed"`
 	Last     *time.Time       `json:"lastReplayed,omitempty"`
+	MendedBy string           `json:"mendedBy,omitempty"`
+	Why      string           `json:"why,omitempty"`
 	Content  *quarantineBytes `json:"content,omitempty"`
 }
 
@@ -165,7 +166,7 @@ type quarantineHeader struct {
 }
 
 func newQuarantineShowCommand() *cobra.Command {
-	var file string
+	var file, why string
 	var decrypt, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show TOPIC/PARTITION/OFFSET",
@@ -177,9 +178,9 @@ seen escaped.
 Who may decrypt: whoever may read the secret's file that the configuration names, and nobody
 else. What could not be understood may hold anything, identifiers and contents included:
 decrypt only to find a fault, as a person who is charged with that (GDPR Art. 29, 32(4)),
-and keep the output nowhere.`,
+and keep the output nowhere. That you did, and --why, is written into the trail before.`,
 		Example: `  andmerada quarantine show andmerada.events/0/1714
-  andmerada quarantine show andmerada.events/0/1714 --decrypt`,
+  andmerada quarantine show andmerada.events/0/1714 --decrypt --why 'which field the CRM sends wrong'`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) (err error) {
 			at, err := quarantine.ParsePlace(a[0])
@@ -211,6 +212,9 @@ and keep the output nowhere.`,
 			}
 			shown := recordShown(&found[0])
 			if decrypt {
+				if err := askedQuarantine(cmd.Context(), c, access.Quarantine, 1, a[0], why); err != nil {
+					return err
+				}
 				sealed, err := db.QuarantineSealed(cmd.Context(), places)
 				if err != nil {
 					return err
@@ -233,6 +237,7 @@ and keep the output nowhere.`,
 	configFlag(cmd, &file)
 	cmd.Flags().BoolVar(&decrypt, "decrypt", false, "print the record's headers and value; needs the secret's file")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	whyFlag(cmd, &why)
 	return cmd
 }
 
@@ -258,7 +263,7 @@ func recordShown(q *trail.Quarantined) *quarantineRecord {
 	}
 	if q.Sends > 0 {
 		last := q.LastSent.UTC()
-		r.Last = &last
+		r.Last, r.MendedBy, r.Why = &last, q.Mended.By, q.Mended.Why
 	}
 	return r
 }
@@ -291,6 +296,8 @@ func printRecord(out io.Writer, r *quarantineRecord) error {
 	if r.Last != nil {
 		line("replayed", plural(int(r.Replayed), "time")+", last "+r.Last.Format(time.RFC3339))
 	}
+	line("mended by", escaped([]byte(r.MendedBy)))
+	line("why", escaped([]byte(r.Why)))
 	if r.Content != nil {
 		line("key", r.Content.Key)
 		for _, h := range r.Content.Headers {
@@ -302,103 +309,4 @@ func printRecord(out io.Writer, r *quarantineRecord) error {
 	}
 	fmt.Fprintf(out, "\n%s\n", r.Content.Value)
 	return nil
-}
-
-func newQuarantineReplayCommand() *cobra.Command {
-	var o quarantineFlags
-	var again, dryRun bool
-	cmd := &cobra.Command{
-		Use:   "replay [TOPIC/PARTITION/OFFSET...]",
-		Short: "Send records of the quarantine to the event topic again, once what was wrong is mended",
-		Long: fmt.Sprintf(`Replay opens the records selected, by reason, by source or by their places, and sends them to
-the event topic again as they were, with one header more (%s), so that they
-take the same path: into the trail, or into the quarantine again.
-
-A record is sent once, however often replay is run. --again sends also what was sent before:
-a record named by its place in any case, others if their copy has come back to the
-quarantine. Records of more than %d bytes are not sent, and the value of an event has at most
-%d. It needs the secret's file, which opens the records.
-
-It exits with 1 if some could not be sent.`, quarantine.ReplayHeader, quarantine.MaxRecord, event.MaxValue),
-		Example: `  andmerada quarantine replay --reason unknown-controller --dry-run
-  andmerada quarantine replay --source //crm.example --since 2026-03-01
-  andmerada quarantine replay andmerada.events/0/1714 --again`,
-		RunE: func(cmd *cobra.Command, a []string) (err error) {
-			f, err := o.filter()
-			if err != nil {
-				return err
-			}
-			switch {
-			case len(a) == 0 && o.reason == "" && o.source == "":
-				return usageError{errors.New("quarantine replay: say what: --reason, --source or places; 'andmerada quarantine list' shows what there is")}
-			case len(a) > 0 && (o.reason != "" || o.source != "" || o.since != ""):
-				return usageError{errors.New("quarantine replay: give either places or --reason, --source and --since")}
-			case len(a) > trail.MaxQuarantinePlaces:
-				return usageError{fmt.Errorf("quarantine replay: at most %d places at once", trail.MaxQuarantinePlaces)}
-			}
-			for _, text := range a {
-				at, err := quarantine.ParsePlace(text)
-				if err != nil {
-					return usageError{fmt.Errorf("quarantine replay: %q: %w", text, err)}
-				}
-				f.Places = append(f.Places, at)
-			}
-			c, err := findConfig(o.config)
-			if err != nil {
-				return err
-			}
-			keys, err := c.keys()
-			if err != nil {
-				return err
-			}
-			db, err := openTrail(cmd.Context(), c, dryRun)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, db.Close()) }()
-			brokers, err := c.kafka()
-			if err != nil {
-				return err
-			}
-			defer brokers.CloseIdleConnections()
-			res, err := quarantine.Replay(cmd.Context(), quarantine.Config{
-				Brokers: c.Kafka.Brokers, Topic: c.Kafka.Topic, Transport: brokers, Trail: db, Keys: keys, Select: f, Again: again, DryRun: dryRun,
-				Report: func(r quarantine.Result) {
-					fmt.Fprintf(cmd.ErrOrStderr(), "%d looked at, %d sent\n", r.Selected, r.Sent)
-				},
-			})
-			if errors.Is(err, quarantine.ErrNone) {
-				err = nil
-				fmt.Fprintln(cmd.ErrOrStderr(), "The quarantine has no such record.")
-			}
-			if o.json {
-				err = errors.Join(err, writeJSON(cmd.OutOrStdout(), res))
-			} else {
-				printReplay(cmd.OutOrStdout(), &res, dryRun)
-			}
-			if err == nil && !res.OK() {
-				err = errFound
-			}
-			return err
-		},
-	}
-	o.add(cmd)
-	cmd.Flags().BoolVar(&again, "again", false, "send also what was sent before and has come back; with places, in any case")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "open and count, and send nothing")
-	return cmd
-}
-
-func printReplay(out io.Writer, r *quarantine.Result, dryRun bool) {
-	sent := "sent"
-	if dryRun {
-		sent = "to be sent"
-	}
-	fmt.Fprintf(out, "%s: %d %s, %d sent before, %d too large, %d not opened, %d refused by Kafka.\n",
-		plural(int(r.Selected), "record"), r.Sent, sent, r.Skipped, r.TooLarge, r.Unopened, r.Refused)
-	for _, p := range r.Problems {
-		fmt.Fprintln(out, "  "+p)
-	}
-	if more := r.TooLarge + r.Unopened + r.Refused - uint64(len(r.Problems)); more > 0 {
-		fmt.Fprintf(out, "  and %d more\n", more)
-	}
 }

@@ -21,7 +21,7 @@ func newRegisterCommand() *cobra.Command {
 		Use:   "register",
 		Short: "Check, show and test declared registers",
 	}
-	cmd.AddCommand(newRegisterNewCommand(), newRegisterCheckCommand(), newRegisterShowCommand(), newRegisterTestCommand(), newRegisterCoverageCommand(), newRegisterDiffCommand(), newRegisterTryCommand(), newRegisterDutiesCommand(), newRegisterExportCommand())
+	cmd.AddCommand(newRegisterNewCommand(), newRegisterCheckCommand(), newRegisterShowCommand(), newRegisterTestCommand(), newRegisterCoverageCommand(), newRegisterDiffCommand(), newRegisterTryCommand(), newAnswerDutiesCommand(), newRegisterExportCommand())
 	return cmd
 }
 

@@ -47,8 +47,9 @@ func loadRegisters(dir string) (*register.Set, error) {
 const registersEvery = 2 * time.Second
 
 // followRegisters takes up registers whose files have changed. Files that do
-// not check are named in the log, once, and those in use stay.
-func followRegisters(ctx context.Context, live *register.Live, log *slog.Logger) error {
+// not check are named in the log, once, and those in use stay. r is told, if it
+// is not nil.
+func followRegisters(ctx context.Context, live *register.Live, log *slog.Logger, r *reload) error {
 	tick := time.NewTicker(registersEvery)
 	defer tick.Stop()
 	for {
@@ -61,8 +62,10 @@ func followRegisters(ctx context.Context, live *register.Live, log *slog.Logger)
 		changed, err := live.Refresh()
 		switch {
 		case err != nil:
+			r.done(err)
 			log.Error("the registers were changed and do not check: those in use stay", slog.Any("error", err))
 		case changed:
+			r.done(nil)
 			for _, r := range live.Set().All() {
 				was, known := old.Version(r.Version)
 				if !known || was.File != r.File {

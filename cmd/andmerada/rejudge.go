@@ -61,7 +61,7 @@ ends; --once looks at all there is, and ends.`,
 			default:
 				log := newLog(asJSON, verbose)
 				g, ctx := errgroup.WithContext(cmd.Context())
-				g.Go(func() error { return followRegisters(ctx, live, log) })
+				g.Go(func() error { return followRegisters(ctx, live, log, nil) })
 				g.Go(func() error { return f.Run(ctx) })
 				return g.Wait()
 			}
@@ -89,7 +89,11 @@ func newFollower(db *trail.DB, registers func() *register.Set, log *slog.Logger)
 
 // follower makes what judges again beside the pipeline.
 func (n *node) follower() (*rejudge.Follower, error) {
-	return newFollower(n.trail, n.registers.Set, n.log)
+	f, err := newFollower(n.trail, n.registers.Set, n.log)
+	if err != nil {
+		return nil, err
+	}
+	return f, n.watchRejudging(f)
 }
 
 // withProgress runs something of a follower and tells now and then how far it is.

@@ -41,6 +41,12 @@ func (c *config) secureFiles() (names []*string) {
 	if c.Kafka.SASL != nil {
 		names = append(names, &c.Kafka.SASL.PasswordFile)
 	}
+	if r := c.Registry; r != nil {
+		names = append(names, &r.PasswordFile)
+		if t := r.TLS; t != nil {
+			names = append(names, &t.CAFile, &t.CertFile, &t.KeyFile)
+		}
+	}
 	return names
 }
 
@@ -52,7 +58,10 @@ func noEmptySections(data []byte) error {
 		return err
 	}
 	var errs []error
-	for _, server := range []string{"kafka", "clickhouse"} {
+	if v, given := all["registry"]; given && v == nil {
+		errs = append(errs, errors.New("registry has nothing below it: name its addresses (urls), or remove it"))
+	}
+	for _, server := range []string{"kafka", "clickhouse", "registry"} {
 		section, _ := all[server].(map[string]any)
 		for _, name := range []string{"tls", "sasl"} {
 			if v, given := section[name]; given && v == nil {

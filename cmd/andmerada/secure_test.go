@@ -6,10 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/andmerada/andmerada/internal/embedded"
+	"github.com/andmerada/andmerada/internal/embedded/apachekafka"
 	"github.com/andmerada/andmerada/internal/embedded/embeddedtest"
 	"github.com/andmerada/andmerada/internal/secure"
 	"github.com/andmerada/andmerada/internal/secure/securetest"
@@ -58,37 +64,103 @@ func tlsProxy(t testing.TB, config *tls.Config, server string) string {
 	return l.Addr().String()
 }
 
-// secured is a broker and a ClickHouse that take TLS with a certificate only,
-// and the text of a configuration that reaches them. Files are named as they
-// are seen from the configuration's directory.
+// secured is a broker, a ClickHouse and a schema registry that take TLS with a
+// certificate only, and the text of a configuration that reaches them. Files are
+// named as they are seen from the configuration's directory.
 type secured struct {
-	dir, kafka, clickhouse, user, database string
+	dir, kafka, clickhouse, registry, user, database string
 }
 
-const securedPassword = "correct horse"
+const securedPassword = "correct0horse"
 
-func newSecured(t testing.TB) *secured {
+// securedBroker starts a broker that wants a certificate and a login, with the
+// topics, and returns its address.
+type securedBroker func(t testing.TB, ca *securetest.CA, server securetest.Pair) string
+
+func embeddedBroker(t testing.TB, ca *securetest.CA, server securetest.Pair) string {
 	t.Helper()
-	ca := securetest.NewCA(t)
-	server, client := ca.Issue(t, time.Hour, "127.0.0.1", "servers.example.org"), ca.Issue(t, time.Hour)
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "andmerada.events", "findings"), kfake.TLS(securetest.Server(server, ca)),
 		kfake.EnableSASL(), kfake.Superuser(secure.ScramSHA512, "andmerada", securedPassword))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
+	return cluster.ListenAddrs()[0]
+}
+
+func apacheBroker(t testing.TB, ca *securetest.CA, server securetest.Pair) string {
+	t.Helper()
+	open, addr := apachekafka.StartSecure(t, apachekafka.Options{Secure: &apachekafka.Secure{KeyStore: server.Both, CA: ca.File, User: "andmerada", Password: securedPassword}})
+	var topics []kafka.TopicConfig
+	for _, name := range []string{"andmerada.events", "findings"} {
+		topics = append(topics, kafka.TopicConfig{Topic: name, NumPartitions: 2, ReplicationFactor: 1})
+	}
+	made, err := (&kafka.Client{Addr: kafka.TCP(open), Transport: &kafka.Transport{}}).CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: topics})
+	if err != nil || made.Errors["andmerada.events"] != nil || made.Errors["findings"] != nil {
+		t.Fatal(err, made)
+	}
+	return addr
+}
+
+// securedRegistry is a schema registry that wants a certificate and a password. It
+// takes any schema, and gives back what it took.
+func securedRegistry(t testing.TB, config *tls.Config) string {
+	t.Helper()
+	var mu sync.Mutex
+	var taken []string
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /subjects/{subject}/versions", func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Schema string }
+		if json.NewDecoder(r.Body).Decode(&body) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		taken = append(taken, body.Schema)
+		fmt.Fprintf(w, `{"id":%d}`, len(taken))
+	})
+	mux.HandleFunc("GET /schemas/ids/{id}", func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		id, err := strconv.Atoi(r.PathValue("id"))
+		if err != nil || id < 1 || id > len(taken) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error_code":40403}`)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]string{"schema": taken[id-1]})
+	})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, ok := r.BasicAuth(); !ok || user != "andmerada" || password != securedPassword {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+	server.TLS = config
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of clients that are refused
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func newSecured(t testing.TB, broker securedBroker) *secured {
+	t.Helper()
+	ca := securetest.NewCA(t)
+	server, client := ca.Issue(t, time.Hour, "127.0.0.1", "servers.example.org"), ca.Issue(t, time.Hour)
 	house := embeddedtest.ClickHouse(t)
 	user, password := house.Credentials(embedded.Writer)
 	s := &secured{
-		dir: t.TempDir(), kafka: cluster.ListenAddrs()[0], clickhouse: tlsProxy(t, securetest.Server(server, ca), house.Addr()),
-		user: user, database: embeddedtest.Database(t),
+		dir: t.TempDir(), kafka: broker(t, ca, server), clickhouse: tlsProxy(t, securetest.Server(server, ca), house.Addr()),
+		registry: securedRegistry(t, securetest.Server(server, ca)), user: user, database: embeddedtest.Database(t),
 	}
 	for name, from := range map[string]string{"ca.pem": ca.File, "cert.pem": client.Cert, "key.pem": client.Key} {
 		if err := os.Rename(from, filepath.Join(s.dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, text := range map[string]string{"kafka-password": securedPassword, "clickhouse-password": password} {
+	for name, text := range map[string]string{"kafka-password": securedPassword, "registry-password": securedPassword, "clickhouse-password": password} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -114,9 +186,14 @@ clickhouse:
     cert_file: cert.pem
     key_file: key.pem
     server_name: servers.example.org
+registry:
+  urls: [%q]
+  user: andmerada
+  password_file: registry-password
+  tls: {ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem, server_name: servers.example.org}
 secret_file: pseudonyms
 findings: {topic: findings}
-`, s.kafka, s.clickhouse, s.database, s.user))
+`, s.kafka, s.clickhouse, s.database, s.user, s.registry))
 	file, err := os.CreateTemp(s.dir, "*.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -141,19 +218,35 @@ func command(ctx context.Context, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// TestSecured sends an event, judges and stores it, tells its finding, and
-// proves the trail, all by TLS with certificates and a login.
-func TestSecured(t *testing.T) {
-	t.Parallel()
-	s := newSecured(t)
-	file := s.config(t)
+// emit sends an event in Avro, whose schema it registers first.
+func (s *secured) emit(t testing.TB, file string) error {
+	t.Helper()
 	identifier := filepath.Join(s.dir, "identifier")
 	if err := os.WriteFile(identifier, []byte("EL-100017"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := command(t.Context(), "emit", "--config", file, "--operation", "transfer", "--controller", "elektrum", "--purpose", "elektrum/nothing-declared",
-		"--category", "name", "--recipient", "elektrum/elektrilevi", "--source", "//billing.example", "--scheme", "customer-number", "--identifier", identifier); err != nil {
-		t.Fatal(err, out)
+	_, err := command(t.Context(), "emit", "--config", file, "--format", "avro", "--operation", "transfer", "--controller", "elektrum", "--purpose", "elektrum/nothing-declared",
+		"--category", "name", "--recipient", "elektrum/elektrilevi", "--source", "//billing.example", "--scheme", "customer-number", "--identifier", identifier)
+	return err
+}
+
+// TestSecured sends an event in Avro, whose schema ingest asks the registry for,
+// judges and stores it, tells its finding, and proves the trail, all by TLS with
+// certificates, and with logins; on the embedded Kafka and on Apache's.
+func TestSecured(t *testing.T) {
+	t.Parallel()
+	for name, broker := range map[string]securedBroker{"embedded": embeddedBroker, "Apache": apacheBroker} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secureWay(t, newSecured(t, broker))
+		})
+	}
+}
+
+func secureWay(t *testing.T, s *secured) {
+	file := s.config(t)
+	if err := s.emit(t, file); err != nil {
+		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ingested := make(chan error, 1)
@@ -213,7 +306,7 @@ func TestSecured(t *testing.T) {
 // say about them.
 func TestSecuredMistakes(t *testing.T) {
 	t.Parallel()
-	s := newSecured(t)
+	s := newSecured(t, embeddedBroker)
 	other := securetest.NewCA(t)
 	house := embeddedtest.ClickHouse(t)
 	for _, c := range []struct {
@@ -244,6 +337,39 @@ func TestSecuredMistakes(t *testing.T) {
 			if err == nil {
 				_, err = command(t.Context(), "verify", "--config", file)
 			}
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("the error is %v; it should say %q", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), securedPassword) {
+				t.Errorf("the error has the password: %v", err)
+			}
+		})
+	}
+}
+
+// TestSecuredRegistryMistakes is the same of the registry, which an event in Avro
+// needs.
+func TestSecuredRegistryMistakes(t *testing.T) {
+	t.Parallel()
+	s := newSecured(t, embeddedBroker)
+	other := securetest.NewCA(t)
+	const tlsOf = "{ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem, server_name: servers.example.org}"
+	for _, c := range []struct {
+		name   string
+		change []string
+		want   string
+	}{
+		{"none", nil, ""},
+		{"password", []string{"registry-password", "clickhouse-password"}, "look at registry.user and password_file"},
+		{"no login", []string{"  user: andmerada\n  password_file: registry-password\n", ""}, "look at registry.user and password_file"},
+		{"CA", []string{tlsOf, strings.Replace(tlsOf, "ca.pem", other.File, 1)}, "signed by none of those in registry.tls.ca_file"},
+		{"no certificate", []string{tlsOf, "{ca_file: ca.pem, server_name: servers.example.org}"}, "set registry.tls.cert_file and key_file"},
+		{"a name that is not its own", []string{tlsOf, strings.Replace(tlsOf, "servers.", "other.", 1)}, "set registry.tls.server_name"},
+		{"plain HTTP", []string{"https://", "http://"}, "a password is sent by https only"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := s.emit(t, s.config(t, c.change...))
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("the error is %v; it should say %q", err, c.want)
 			}

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/andmerada/andmerada/internal/answer"
 	"github.com/andmerada/andmerada/internal/ingest"
+	"github.com/andmerada/andmerada/internal/intake"
 	"github.com/andmerada/andmerada/internal/server"
 )
 
@@ -23,8 +26,10 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve the answers: pages and API",
 		Long: `Serve answers from the trail over HTTP: pages at /, the API at /v1, its description at
-/openapi.yaml, metrics at /metrics. There is no login yet: keep it on loopback, or behind a
-proxy that has one.`,
+/openapi.yaml, metrics at /metrics. The configuration says who may ask; where it does not,
+whoever is on this machine may, and no other address is listened at. Each question is
+written into the trail before it is answered. Where the configuration has an intake, events
+are taken at POST /v1/events too, by tokens of their own.`,
 		Example: "  andmerada serve --config /etc/andmerada/andmerada.yaml --listen 127.0.0.1:8080",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -49,11 +54,15 @@ proxy that has one.`,
 				return err
 			}
 			n.hosts = hosts
+			handler, err := n.handler(listener.Addr())
+			if err != nil {
+				return errors.Join(err, listener.Close())
+			}
 			n.log.Info("serving", slog.String("address", listener.Addr().String()))
 			g, ctx := errgroup.WithContext(cmd.Context())
 			g.Go(func() error { return n.followFacts(ctx) })
-			g.Go(func() error { return followRegisters(ctx, n.registers, n.log) })
-			g.Go(func() error { return serveHTTP(ctx, n.log, listener, n.handler()) })
+			g.Go(func() error { return followRegisters(ctx, n.registers, n.log, &n.reload) })
+			g.Go(func() error { return serveHTTP(ctx, n.log, listener, handler) })
 			return g.Wait()
 		},
 	}
@@ -64,15 +73,46 @@ proxy that has one.`,
 	return cmd
 }
 
-// handler serves the answers, and the metrics beside them.
-func (n *node) handler() http.Handler {
+// handler serves the answers, and the metrics beside them, at an address. Where
+// the configuration says so it takes events as well.
+func (n *node) handler(at net.Addr) (http.Handler, error) {
+	gate, err := n.gate(at)
+	if err != nil {
+		return nil, err
+	}
+	recorder, closeRecorder, err := n.config.recorder()
+	if err != nil {
+		return nil, err
+	}
+	n.closers = append(n.closers, closeRecorder)
+	if !recorder.Recording() {
+		n.log.Warn("questions are not recorded, as the configuration says (asking.unrecorded)")
+	}
+	var describe []func(*huma.OpenAPI)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", n.telemetry.Metrics)
+	n.serveState(mux, nil, n.trailChecks())
+	if n.config.Intake != nil {
+		in, _, err := n.intake()
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(intake.Path, in) // apart from the answers: its callers, bounds and log are its own
+		describe = append(describe, intake.Describe)
+	}
+	names, err := loadNames(n.config.Registers, n.registers.Set)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := loadUnusual(n.config.Unusual)
+	if err != nil {
+		return nil, err
+	}
 	mux.Handle("/", server.New(server.Config{
-		Answers:   answer.Deps{Trail: n.trail, Registers: n.registers.Set(), Keys: n.keys, Facts: n.facts.AsSeen, Now: time.Now},
+		Answers:   answer.Deps{Trail: n.trail, Registers: n.registers.Set(), Keys: n.keys, Facts: n.facts.AsSeen, Unusual: rules, Now: time.Now, Profiles: n.profiles},
 		Registers: n.registers.Set, Hosts: n.hosts, Version: version(), Logger: n.log,
+		Access: gate, Recorder: recorder, ReasonNeeded: n.config.Asking.ReasonNeeded, RevealApproval: n.config.Asking.RevealApproval, Describe: describe, Names: names,
 	}))
-	return mux
+	return mux, nil
 }
 
 // factsEvery is how often a server without ingest reads the facts anew: a

@@ -13,9 +13,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/andmerada/andmerada/internal/access"
 	"github.com/andmerada/andmerada/internal/answer"
 	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/facts"
+	"github.com/andmerada/andmerada/internal/ingest"
+	"github.com/andmerada/andmerada/internal/register"
 	"github.com/andmerada/andmerada/internal/server"
+	"github.com/andmerada/andmerada/internal/trail"
 )
 
 // answerResult is how long a person waits for the answer who received its data.
@@ -38,7 +43,7 @@ type quantiles struct {
 // and asks for persons at random, one after the other.
 func (p *place) answers(ctx context.Context, r *result) (err error) {
 	const topic = "past"
-	n, err := p.fill(ctx, topic, p.past.Events())
+	n, err := p.fill(ctx, topic, partitions, jsonFormat, p.past.Events())
 	if err != nil {
 		return err
 	}
@@ -47,7 +52,7 @@ func (p *place) answers(ctx context.Context, r *result) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	store, err := p.ingest(ctx, db, "answers", topic, n)
+	store, err := p.ingestHere(ctx, db, "answers", topic, n)
 	if err != nil {
 		return err
 	}
@@ -64,7 +69,7 @@ func (p *place) answers(ctx context.Context, r *result) (err error) {
 
 	var events uint64
 	direct := func(req answer.Request) error {
-		got, err := answer.Recipients(ctx, deps, req)
+		got, err := answer.Recipients(ctx, deps, answer.RecipientsRequest{Request: req})
 		if err != nil {
 			return err
 		}
@@ -94,7 +99,7 @@ func (p *place) overHTTP(ctx context.Context, deps answer.Deps, requests []answe
 	if err != nil {
 		return q, fmt.Errorf("listen: %w", err)
 	}
-	srv := &http.Server{Handler: server.New(server.Config{Answers: deps}), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: server.New(server.Config{Answers: deps, Access: &access.Gate{Open: access.Open()}, Recorder: access.NewRecorder(nil)}), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	defer func() {
@@ -154,4 +159,30 @@ func timed(requests []answer.Request, ask func(answer.Request) error) (quantiles
 	slices.Sort(took)
 	at := func(share float64) float64 { return took[min(len(took)-1, int(share*float64(len(took))))] }
 	return quantiles{P50: at(0.5), P99: at(0.99)}, nil
+}
+
+// ingestHere reads a topic into a trail, in this process, until n events are
+// there, and returns the facts that it has learnt.
+func (p *place) ingestHere(ctx context.Context, db *trail.DB, group, topic string, n int) (*facts.Store, error) {
+	store := facts.New()
+	i, err := ingest.New(ingest.Config{
+		Brokers: []string{p.broker}, Topics: []string{topic}, Group: group,
+		Trail: db, Registers: func() *register.Set { return p.registers }, Keys: p.keys, Facts: store,
+	})
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(ctx)
+	ended, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- i.Run(running)
+		close(ended)
+	}()
+	err = wait(ctx, ended, func() (bool, error) { return i.Stats().Events >= uint64(n), nil })
+	stop()
+	err = errors.Join(err, <-done)
+	if s := i.Stats(); err == nil && len(s.Quarantined) > 0 {
+		err = fmt.Errorf("events of the made-up past went to the quarantine: %v", s.Quarantined)
+	}
+	return store, err
 }

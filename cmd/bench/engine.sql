@@ -12,8 +12,8 @@ SETTINGS
     kafka_num_consumers = {consumers},
     kafka_thread_per_consumer = 1,
     -- As many rows a block as ingest has, and hardly any waiting at the topic's end.
-    kafka_max_block_size = 50000,
-    kafka_poll_max_batch_size = 50000,
+    kafka_max_block_size = {block},
+    kafka_poll_max_batch_size = {block},
     kafka_poll_timeout_ms = 20,
     kafka_flush_interval_ms = 2000,
     date_time_input_format = 'best_effort';

@@ -1,6 +1,6 @@
-// Command bench measures Andmerada on this machine, with everything in one
-// process: Kafka and ClickHouse embedded, a made-up past of two controllers in
-// between. `make bench` runs it.
+// Command bench measures Andmerada on this machine, with Kafka,
+// ClickHouse and ingest each in a process of its own, and a made-up past of two
+// controllers in between. `make bench` runs it.
 //
 // Ingest, with the verdict on each event, is held against ClickHouse's own
 // Kafka table engine, without any verdict, on the same topic and into an equal
@@ -17,11 +17,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/andmerada/andmerada/internal/ingest"
 )
@@ -36,18 +38,40 @@ type options struct {
 	// FactPersons are those whose facts are remembered.
 	FactPersons int
 	only        []string
+	sides       []string
 	json        bool
+	quick       bool
+	doc         string
 	profile     string
+	engineBlock int           // rows that ClickHouse's Kafka engine puts into a block
+	program     string        // andmerada
+	awayFor     time.Duration // without ClickHouse
+	rate        int           // events a second, at which freshness is measured
+	freshFor    int           // seconds
+	freshFormat string
+	growPersons int
+	growTo      int // stored rows
+	askRows     int // planted, to be asked of
+	askPersons  int
+	collector   string // OpenTelemetry's
+	cache       string // directory of the topics that are kept; a passing one if empty
 }
 
 // measures are what can be asked for, in the order in which it is done.
-var measures = []string{"verdict", "facts", "replay", "ingest", "answer"}
+var measures = []string{"verdict", "facts", "replay", "answer", "ingest", "collector", "fresh", "away", "growth"}
+
+// askedMeasure stands alone (`make bench-answers`): what it plants takes ten
+// minutes and ten gigabytes, and is kept.
+const askedMeasure = "asked"
 
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(ingest.GCPercent) // as a process that runs ingest does
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if name := os.Getenv(partVariable); name != "" {
+		os.Exit(runPart(ctx, name, os.Args[1:]))
+	}
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -68,6 +92,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		err = r.write(stdout, o.json)
 	}
+	if err == nil && o.doc != "" {
+		if o.quick || len(o.only) < len(measures) && r.Asked == nil {
+			fmt.Fprintf(stderr, "%s stays as it is: not all was measured in full\n", o.doc)
+		} else {
+			err = r.page(o.doc)
+		}
+	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(stderr, "bench: interrupted; what it made is removed")
 		return 1
@@ -82,21 +113,48 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.Events, "events", 300_000, "about how many `events` to measure with")
+	f.IntVar(&o.Events, "events", 2_000_000, "about how many `events` to measure with")
 	f.Uint64Var(&o.Seed, "seed", 1, "of the made-up past")
 	f.IntVar(&o.Runs, "runs", 3, "how often each side of a comparison runs; the median counts")
 	f.IntVar(&o.Persons, "persons", 200, "how many persons to answer")
 	f.IntVar(&o.FactPersons, "fact-persons", 5_000_000, "how many persons to remember facts of, of about 125 bytes each")
 	f.IntVar(&o.Consumers, "consumers", 2, "consumers of ClickHouse's Kafka engine")
+	f.BoolVar(&o.quick, "quick", false, "measure all with little, in three minutes: to see that it works, and about what it comes to")
+	f.StringVar(&o.doc, "doc", "", "write what all measures came to into this `page` as well")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of a table")
-	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the runs of ingest, or of a draft's trial, to this `file`: the last of what is measured stays")
+	f.IntVar(&o.engineBlock, "engine-block", 50_000, "rows to a block of ClickHouse's Kafka engine")
+	f.DurationVar(&o.awayFor, "away", 10*time.Minute, "how long ClickHouse is away")
+	f.IntVar(&o.rate, "rate", 50_000, "events a second at which freshness is measured")
+	f.IntVar(&o.freshFor, "fresh-seconds", 60, "how long freshness is measured")
+	f.StringVar(&o.freshFormat, "fresh-format", "avro", "what is written meanwhile: json or avro")
+	f.IntVar(&o.growPersons, "grow-persons", 10_000_000, "up to how many persons the growth of cost is measured")
+	f.IntVar(&o.growTo, "grow-rows", 10_000_000, "up to how many stored rows, of about 80 bytes each")
+	f.IntVar(&o.askRows, "ask-rows", 100_000_000, "how many stored rows are asked of (with --only asked)")
+	f.IntVar(&o.askPersons, "ask-persons", 5_000_000, "how many persons they are about")
+	f.StringVar(&o.collector, "collector", collectorFile(), "the OpenTelemetry collector that .ci/build-collector builds")
+	f.StringVar(&o.program, "program", "bin/andmerada", "the andmerada whose ingest is measured")
+	f.StringVar(&o.cache, "cache", cacheDir(), "`directory` in which topics are kept for the next time; not kept if empty")
+	f.StringVar(&o.profile, "profile", "", "write a CPU profile of ingest, or of a draft's trial, to this `file`: the last of what is measured stays")
 	only := f.String("only", strings.Join(measures, ","), "what to measure")
+	sides := f.String("sides", string(engineSide+","+oursSide+","+limitSide), "whose ingest to measure")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	if o.quick {
+		given := make(map[string]bool)
+		f.Visit(func(one *flag.Flag) { given[one.Name] = true })
+		for name, value := range quickly {
+			if !given[name] {
+				if err := f.Set(name, value); err != nil {
+					return o, err
+				}
+			}
+		}
+	}
+	o.sides = strings.Split(*sides, ",")
 	o.only = strings.Split(*only, ",")
 	for _, name := range o.only {
-		if !slices.Contains(measures, name) {
+		if !slices.Contains(measures, name) && !o.alone(askedMeasure) {
 			return o, fmt.Errorf("there is nothing called %q to measure: use some of %s", name, strings.Join(measures, ","))
 		}
 	}
@@ -109,7 +167,25 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
+// quickly are the flags that make it quick.
+var quickly = map[string]string{
+	"events": "100000", "runs": "1", "persons": "50", "fact-persons": "200000", "away": "20s", "rate": "20000", "fresh-seconds": "8",
+	"grow-persons": "100000", "grow-rows": "1000000",
+}
+
+// cacheDir is beside the engine of ClickHouse.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "andmerada", "bench")
+}
+
 // wants says whether that is to be measured.
+// alone says whether that is all that is wanted.
+func (o *options) alone(name string) bool { return len(o.only) == 1 && o.only[0] == name }
+
 func (o *options) wants(name string) bool { return slices.Contains(o.only, name) }
 
 // measure does what is asked for.
@@ -119,11 +195,11 @@ func measure(ctx context.Context, o options, progress io.Writer) (r *result, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	r = &result{Machine: machine(ctx, p), Seed: o.Seed}
+	r = &result{Machine: machine(ctx, p), Seed: o.Seed, Day: time.Now().UTC().Format(time.DateOnly)}
 	for _, step := range []struct {
 		name string
 		do   func(context.Context, *result) error
-	}{{"verdict", p.verdicts}, {"facts", p.remember}, {"replay", p.replays}, {"ingest", p.compare}, {"answer", p.answers}} {
+	}{{"verdict", p.verdicts}, {"facts", p.remember}, {"replay", p.replays}, {"answer", p.answers}, {"ingest", p.compare}, {"collector", p.collect}, {"fresh", p.fresh}, {"away", p.away}, {"growth", p.grow}, {askedMeasure, p.asked}} {
 		if !o.wants(step.name) {
 			continue
 		}

@@ -9,15 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/segmentio/kafka-go"
 
 	"github.com/andmerada/andmerada/deploy/registers"
 	"github.com/andmerada/andmerada/internal/embedded"
-	"github.com/andmerada/andmerada/internal/emit"
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/history"
 	"github.com/andmerada/andmerada/internal/identity"
@@ -25,22 +24,33 @@ import (
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
-// partitions of each topic.
+// partitions of each topic, unless it is their number that is measured.
 const partitions = 4
 
-// place is what is measured: Kafka and ClickHouse in a directory of their own,
-// and a made-up past to fill them with.
+// pastEvents bounds the past that is judged, replayed and asked about: those
+// measures are the same for one event, however many there are.
+const pastEvents = 300_000
+
+// place is what is measured: Kafka and ClickHouse in processes of their own,
+// with a directory of their own, and a made-up past to fill them with.
 type place struct {
 	options
 	progress io.Writer
 
-	dir       string
-	kafka     *embedded.Kafka
-	house     *embedded.ClickHouse
+	dir       string // goes at the end
+	kafka     *child
+	broker    string // Kafka's address
+	house     *child
+	houseDir  string // of ClickHouse
+	houseAt   hello
 	root      driver.Conn
+	topics    *topics
+	registry  *registry
 	registers *register.Set
 	keys      *identity.Keys
-	past      *history.Generator
+	secret    string             // file
+	past      *history.Generator // short
+	much      *history.Generator // as many events as asked for
 }
 
 // open starts everything. What was started before a failure is stopped.
@@ -54,32 +64,71 @@ func open(ctx context.Context, o options, progress io.Writer) (_ *place, err err
 	if p.registers, err = register.Load(registers.FS); err != nil {
 		return nil, fmt.Errorf("load the registers: %w", err)
 	}
-	persons := max(history.MinPersons, o.Events/40) // as many a person as in the demo
-	if p.past, err = history.New(p.registers, history.Options{Seed: o.Seed, Events: o.Events, Persons: persons}); err != nil {
+	if p.past, err = p.history(min(o.Events, pastEvents)); err != nil {
+		return nil, err
+	}
+	if p.much, err = p.history(o.Events); err != nil {
 		return nil, err
 	}
 	if p.dir, err = os.MkdirTemp("", "andmerada-bench-*"); err != nil {
 		return nil, fmt.Errorf("make a directory: %w", err)
 	}
-	secret, _, err := identity.LoadOrCreateSecret(filepath.Join(p.dir, "secret"))
+	cache := o.cache
+	if cache == "" {
+		cache = p.dir
+	}
+	p.secret, p.houseDir = filepath.Join(p.dir, "secret"), filepath.Join(p.dir, "clickhouse")
+	if o.alone(askedMeasure) { // what is planted stays for the next time, and must have the same keys then
+		p.houseDir = filepath.Join(cache, fmt.Sprintf("planted-v%d-%d-%d-%d", trail.SchemaVersion, o.Seed, o.askRows, o.askPersons))
+		p.secret = filepath.Join(p.houseDir, "secret")
+		if err := os.MkdirAll(p.houseDir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the directory of what is planted: %w", err)
+		}
+	}
+	secret, _, err := identity.LoadOrCreateSecret(p.secret)
 	if err != nil {
 		return nil, err
 	}
 	if p.keys, err = identity.New(secret); err != nil {
 		return nil, err
 	}
-	if p.kafka, err = embedded.StartKafka(ctx, embedded.KafkaConfig{Dir: filepath.Join(p.dir, "kafka")}); err != nil {
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of the topics: %w", err)
+	}
+	if !o.alone(askedMeasure) {
+		if err := p.openKafka(ctx, cache); err != nil {
+			return nil, err
+		}
+	}
+	if p.house, p.houseAt, err = part(ctx, "clickhouse", p.houseDir, strconv.Itoa(o.Consumers)); err != nil {
 		return nil, err
 	}
-	p.house, err = embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Dir: filepath.Join(p.dir, "clickhouse"), KafkaConsumers: o.Consumers})
-	if err != nil {
-		return nil, err
-	}
-	user, password := p.house.Credentials(embedded.Writer)
 	p.root, err = clickhouse.Open(&clickhouse.Options{
-		Addr: []string{p.house.Addr()}, Auth: clickhouse.Auth{Username: user, Password: password}, ReadTimeout: 10 * time.Minute,
+		Addr: []string{p.houseAt.Addr}, Auth: clickhouse.Auth{Username: p.houseAt.User, Password: p.houseAt.Password}, ReadTimeout: 30 * time.Minute,
 	})
 	return p, err
+}
+
+// openKafka starts the broker, with the topics that were kept, and the schema
+// registry.
+func (p *place) openKafka(ctx context.Context, cache string) (err error) {
+	var at hello
+	if p.kafka, at, err = part(ctx, "kafka", filepath.Join(cache, "kafka")); err != nil {
+		return err
+	}
+	p.broker = at.Addr
+	if p.topics, err = openTopics(ctx, p.broker, filepath.Join(cache, "topics.json")); err != nil {
+		return err
+	}
+	if p.registry, err = startRegistry(ctx); err != nil {
+		return err
+	}
+	return nil
+}
+
+// history makes up a past, with as many events a person as the demo has.
+func (p *place) history(events int) (*history.Generator, error) {
+	return history.New(p.registers, history.Options{Seed: p.Seed, Events: events, Persons: max(history.MinPersons, events/40)})
 }
 
 // close stops everything and removes the directory.
@@ -88,11 +137,17 @@ func (p *place) close() error {
 	if p.root != nil {
 		errs = append(errs, p.root.Close())
 	}
+	if p.topics != nil {
+		errs = append(errs, p.topics.close())
+	}
+	if p.registry != nil {
+		errs = append(errs, p.registry.close())
+	}
 	if p.house != nil {
-		errs = append(errs, p.house.Close())
+		errs = append(errs, p.house.stop(nil))
 	}
 	if p.kafka != nil {
-		errs = append(errs, p.kafka.Close())
+		errs = append(errs, p.kafka.stop(nil))
 	}
 	if p.dir != "" {
 		errs = append(errs, os.RemoveAll(p.dir))
@@ -108,8 +163,7 @@ func (p *place) say(format string, args ...any) {
 // database opens an empty trail of that name.
 func (p *place) database(ctx context.Context, name string) (*trail.DB, string, error) {
 	name = embedded.DatabaseName + "_" + name
-	user, password := p.house.Credentials(embedded.Writer)
-	db, err := trail.Open(ctx, trail.Config{Addr: p.house.Addr(), Database: name, User: user, Password: password})
+	db, err := trail.Open(ctx, trail.Config{Addr: p.houseAt.Addr, Database: name, User: p.houseAt.User, Password: p.houseAt.Password, ReachFor: time.Second})
 	return db, name, err
 }
 
@@ -121,49 +175,11 @@ func (p *place) drop(ctx context.Context, name string) error {
 	return nil
 }
 
-// fill makes a topic and writes events to it, in structured mode: the value is
-// the whole event, which is what ClickHouse's engine can read.
-func (p *place) fill(ctx context.Context, topic string, events iter.Seq[*event.Event]) (n int, err error) {
-	began := time.Now()
-	if err := p.kafka.CreateTopic(ctx, topic, partitions); err != nil {
-		return 0, err
-	}
-	transport := &kafka.Transport{} // its own, or it remembers that there was no such topic
-	defer transport.CloseIdleConnections()
-	w, err := emit.New(emit.Config{Brokers: []string{p.kafka.Addr()}, Topic: topic, Structured: true, Transport: transport})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	const at = 20_000
-	batch := make([]*event.Event, 0, at)
-	send := func() error {
-		if err := w.Emit(ctx, batch...); err != nil {
-			return err
-		}
-		n += len(batch)
-		batch = batch[:0]
-		return nil
-	}
-	for ev := range events {
-		if batch = append(batch, ev); len(batch) == at {
-			if err := send(); err != nil {
-				return n, err
-			}
-		}
-	}
-	if err := send(); err != nil {
-		return n, err
-	}
-	p.say("topic %s: %d events in %s", topic, n, time.Since(began).Round(time.Millisecond))
-	return n, nil
-}
-
-// single are the events of the past that become one row each: without listings
+// single are the events of a past that become one row each: without listings
 // of cohorts, and each about its first person alone.
-func (p *place) single() iter.Seq[*event.Event] {
+func single(past *history.Generator) iter.Seq[*event.Event] {
 	return func(yield func(*event.Event) bool) {
-		for ev := range p.past.Events() {
+		for ev := range past.Events() {
 			if ev.Kind == event.CohortPart {
 				continue
 			}

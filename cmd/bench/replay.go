@@ -55,7 +55,7 @@ func (p *place) replays(ctx context.Context, r *result) (err error) {
 	q := replay.Question{Trail: db, Facts: store, Current: p.registers, Draft: draft, Topic: replayTopic, Examples: 3}
 	var runs []runResult
 	for range p.Runs {
-		began, used := time.Now(), cpu()
+		began, used := time.Now(), cpu()+p.house.cpu()
 		var tried *replay.Result
 		err := p.profiled(func() (err error) { tried, err = replay.Try(ctx, q); return err })
 		if err != nil {
@@ -63,7 +63,7 @@ func (p *place) replays(ctx context.Context, r *result) (err error) {
 		}
 		took := time.Since(began)
 		res.Verdicts = int(tried.Verdicts)
-		runs = append(runs, runResult{Took: took, PerSec: float64(tried.Verdicts) / took.Seconds(), CPU: float64((cpu() - used).Microseconds()) / float64(tried.Verdicts)})
+		runs = append(runs, runResult{Took: took, PerSec: float64(tried.Verdicts) / took.Seconds(), CPU: float64((cpu() + p.house.cpu() - used).Microseconds()) / float64(tried.Verdicts)})
 		p.say("replay: %d verdicts twice in %s, %.0f a second, %.2f CPU us each; %d change", tried.Verdicts, took.Round(time.Millisecond), runs[len(runs)-1].PerSec, runs[len(runs)-1].CPU, tried.Changed.Verdicts)
 	}
 	res.PerSec, res.CPU = median(runs, perSecond), median(runs, cpuEach)

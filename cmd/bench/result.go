@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,23 +17,18 @@ import (
 type result struct {
 	Machine machineInfo    `json:"machine"`
 	Seed    uint64         `json:"seed"`
+	Day     string         `json:"day"`
 	Verdict *verdictResult `json:"verdict,omitempty"`
 	Replay  *replayResult  `json:"replay,omitempty"`
 	Facts   *factsResult   `json:"facts,omitempty"`
 	Ingest  *comparison    `json:"ingest,omitempty"`
 	Answer  *answerResult  `json:"answer,omitempty"`
-}
+	Fresh   *freshResult   `json:"fresh,omitempty"`
+	Away    *awayResult    `json:"away,omitempty"`
 
-// comparison is ingest against ClickHouse's Kafka engine. Ratio is that of the
-// medians of events a second: above 1, ingest is the faster.
-type comparison struct {
-	Events      int          `json:"events"`
-	Consumers   int          `json:"engine_consumers"`
-	Ours        []runResult  `json:"ingest"`
-	Engine      []runResult  `json:"kafka_engine"`
-	Ratio       float64      `json:"ratio"`
-	OursBytes   []tableBytes `json:"ingest_bytes"`
-	EngineBytes []tableBytes `json:"kafka_engine_bytes"`
+	Collector *collectorResult `json:"collector,omitempty"`
+	Growth    *growthResult    `json:"growth,omitempty"`
+	Asked     *askedResult     `json:"asked,omitempty"`
 }
 
 // machineInfo says on what it was measured.
@@ -41,11 +37,13 @@ type machineInfo struct {
 	Cores  int    `json:"cores"`
 	Go     string `json:"go"`
 	Engine string `json:"clickhouse"`
+	Memory string `json:"memory"`
+	Kernel string `json:"kernel"`
 	Load   string `json:"load"` // before: another's work makes all figures worse
 }
 
 func machine(ctx context.Context, p *place) machineInfo {
-	m := machineInfo{CPU: "unknown", Cores: runtime.NumCPU(), Go: runtime.Version(), Engine: "unknown", Load: "unknown"}
+	m := machineInfo{CPU: "unknown", Cores: runtime.NumCPU(), Go: runtime.Version(), Engine: "unknown", Memory: "unknown", Kernel: "unknown", Load: "unknown"}
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
 		for lines := bufio.NewScanner(f); lines.Scan(); {
 			if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
@@ -54,6 +52,15 @@ func machine(ctx context.Context, p *place) machineInfo {
 			}
 		}
 		_ = f.Close() // it was only read
+	}
+	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
+		if fields := strings.Fields(string(info)); len(fields) > 1 {
+			kb, _ := strconv.ParseInt(fields[1], 10, 64)
+			m.Memory = mb(kb << 10)
+		}
+	}
+	if kernel, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		m.Kernel = strings.TrimSpace(string(kernel))
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		m.Load, _, _ = strings.Cut(string(load), " ")
@@ -82,14 +89,16 @@ func (r *result) table(w io.Writer) error {
 		row("replay", fmt.Sprintf("%.0f events/s", v.PerSec), "stored events judged by the register in force and by a draft; %.2f CPU us an event, ClickHouse's included; %d events; %d facts read before in %s", v.CPU, v.Verdicts, v.Facts, v.Learn.Round(time.Millisecond))
 	}
 	if c := r.Ingest; c != nil {
-		row("ingest / Kafka engine", fmt.Sprintf("%.2f", c.Ratio), "events/s with verdict, to events/s of ClickHouse's Kafka engine (%d consumers) without; median of %d runs", c.Consumers, len(c.Ours))
-		for _, side := range []struct {
-			name  string
-			runs  []runResult
-			bytes []tableBytes
-		}{{"  ingest", c.Ours, c.OursBytes}, {"  Kafka engine", c.Engine, c.EngineBytes}} {
-			row(side.name, fmt.Sprintf("%.0f events/s", median(side.runs, perSecond)), "%.1f CPU us an event, Kafka's and merges included; runs%s; %d events; trail %.1f B an event", median(side.runs, cpuEach), rates(side.runs), c.Events, trailBytes(side.bytes))
+		for _, one := range c.Series {
+			row(one.title(), fmt.Sprintf("%.0f events/s", median(one.Runs, perSecond)), "%s", one.note())
 		}
+	}
+	for _, one := range r.goals() {
+		met := "MISSED"
+		if one.Met {
+			met = "met"
+		}
+		row(met, one.Goal, "%s / %s: %s", one.Work, one.Against, one.Found)
 	}
 	if a := r.Answer; a != nil {
 		total := 0.0
@@ -102,22 +111,12 @@ func (r *result) table(w io.Writer) error {
 		row("answer", fmt.Sprintf("%.1f ms", a.Direct.P50), "p50 of who received a person's data; p99 %.1f ms; %d persons, warm, %.0f events each", a.Direct.P99, a.Persons, a.PerAnswer)
 		row("answer over HTTP", fmt.Sprintf("%.1f ms", a.HTTP.P50), "p50; p99 %.1f ms", a.HTTP.P99)
 	}
-	return t.Flush()
-}
-
-func rates(runs []runResult) string {
-	var b strings.Builder
-	for _, r := range runs {
-		fmt.Fprintf(&b, " %.0f", r.PerSec)
-	}
-	return b.String()
-}
-
-func trailBytes(tables []tableBytes) float64 {
-	for _, t := range tables {
-		if t.Table == "trail" {
-			return t.PerEvent
+	if g := r.Growth; g != nil {
+		for what, points := range map[string][]growthPoint{"partitions": g.Partitions, "persons": g.Persons, "rows stored": g.Rows} {
+			for _, one := range points {
+				row(fmt.Sprintf("%d %s", one.At, what), fmt.Sprintf("%.0f events/s", one.Run.PerSec), "%.1f CPU us an event", one.Run.CPU)
+			}
 		}
 	}
-	return 0
+	return t.Flush()
 }

@@ -58,17 +58,21 @@ func about(scheme, value string) answer.Request {
 	return answer.Request{Controller: answertest.Controller, Person: answer.Person{Scheme: scheme, Value: value}}
 }
 
+func recipientsOf(scheme, value string) answer.RecipientsRequest {
+	return answer.RecipientsRequest{Request: about(scheme, value)}
+}
+
 func TestRecipients(t *testing.T) {
 	t.Parallel()
 	d := answertest.Plant(t)
-	a, err := answer.Recipients(t.Context(), d, about("customer-number", answertest.Customer))
+	a, err := answer.Recipients(t.Context(), d, recipientsOf("customer-number", answertest.Customer))
 	if err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "recipients.json", a)
 
 	// The other identifier, written otherwise, gives the same but its own pseudonym.
-	b, err := answer.Recipients(t.Context(), d, about("email", " "+strings.ToUpper(answertest.Email)))
+	b, err := answer.Recipients(t.Context(), d, recipientsOf("email", " "+strings.ToUpper(answertest.Email)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +84,7 @@ func TestRecipients(t *testing.T) {
 	}
 
 	// Another member of the cohort sees its transfer, and nothing of the first person.
-	other, err := answer.Recipients(t.Context(), d, about("customer-number", answertest.Other))
+	other, err := answer.Recipients(t.Context(), d, recipientsOf("customer-number", answertest.Other))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +97,7 @@ func TestRecipients(t *testing.T) {
 		t.Errorf("the other's recipients are %q (%d events), want %q", names, other.Events, want)
 	}
 
-	none, err := answer.Recipients(t.Context(), d, about("customer-number", "nobody"))
+	none, err := answer.Recipients(t.Context(), d, recipientsOf("customer-number", "nobody"))
 	if err != nil || none.Events != 0 || len(none.Recipients) != 0 || none.Timeline.Next != "" {
 		t.Errorf("nobody: %+v, %v", none, err)
 	}
@@ -101,13 +105,43 @@ func TestRecipients(t *testing.T) {
 	// Days are those of the controller's calendar: 10 March begins at 22:00 UTC.
 	req := about("customer-number", answertest.Customer)
 	req.From, req.To = "2026-03-10", "2026-03-10"
-	day, err := answer.Recipients(t.Context(), d, req)
+	day, err := answer.Recipients(t.Context(), d, answer.RecipientsRequest{Request: req})
 	if err != nil || !day.Period.From.Equal(time.Date(2026, 3, 9, 22, 0, 0, 0, time.UTC)) || !day.Period.To.Equal(time.Date(2026, 3, 10, 22, 0, 0, 0, time.UTC)) || day.Events != a.Events {
 		t.Errorf("10 March: %+v, %v", day.Period, err)
 	}
 	req.From, req.To = "2026-03-10T08:30:00Z", "2026-03-10T09:30:00Z"
-	if hour, err := answer.Recipients(t.Context(), d, req); err != nil || hour.Events != 1 || len(hour.Recipients) != 1 || hour.Recipients[0].Name != "Post24 OÜ" {
+	if hour, err := answer.Recipients(t.Context(), d, answer.RecipientsRequest{Request: req}); err != nil || hour.Events != 1 || len(hour.Recipients) != 1 || hour.Recipients[0].Name != "Post24 OÜ" {
 		t.Errorf("one hour: %+v, %v", hour, err)
+	}
+}
+
+// The answer as of a moment is the one that would have been given then.
+func TestRecipientsAsOf(t *testing.T) {
+	t.Parallel()
+	d := answertest.Plant(t)
+	req := about("email", answertest.Email)
+	for asOf, want := range map[string]struct {
+		events      uint64
+		identifiers int
+	}{
+		"2026-03-10T05:59:59Z": {0, 1},
+		"2026-03-10T09:00:00Z": {2, 2}, // the transfer and the disclosure
+		"2026-03-10T17:30:00Z": {5, 2}, // but not the cohort's: its members are stored at 19:00
+		"2026-03-10":           {7, 2}, // the whole day of Tallinn, which ends at 22:00 UTC
+		"":                     {7, 2},
+	} {
+		req.AsOf = asOf
+		a, err := answer.Recipients(t.Context(), d, answer.RecipientsRequest{Request: req})
+		if err != nil || a.Events != want.events || a.Person.Identifiers != want.identifiers {
+			t.Errorf("as of %q: %d events, %d identifiers, %v; want %+v", asOf, a.Events, a.Person.Identifiers, err, want)
+		}
+	}
+	for _, asOf := range []string{"2026-03-12", "2027-01-01T00:00:00Z", "soon"} {
+		req.AsOf = asOf
+		var fault *answer.Fault
+		if _, err := answer.Recipients(t.Context(), d, answer.RecipientsRequest{Request: req}); !errors.As(err, &fault) || fault.Pointer != "/as_of" {
+			t.Errorf("as of %q: %v", asOf, err)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func TestChanged(t *testing.T) {
 	t.Parallel()
 	d := answertest.Plant(t)
-	before, err := answer.Recipients(t.Context(), d, about("email", answertest.Email))
+	before, err := answer.Recipients(t.Context(), d, recipientsOf("email", answertest.Email))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestChanged(t *testing.T) {
 	again(5, 1, register.Violation, trail.CauseFact(trail.Partition{Topic: answertest.Topic}, 0), version, 31)
 	again(2, 0, register.Allowed, trail.CauseFact(trail.Partition{Topic: answertest.Topic}, 1), version, 32) // by another process, the same
 
-	after, err := answer.Recipients(t.Context(), d, about("email", answertest.Email))
+	after, err := answer.Recipients(t.Context(), d, recipientsOf("email", answertest.Email))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/register"
 	"github.com/andmerada/andmerada/internal/trail"
 )
@@ -110,7 +111,7 @@ func DriftOf(ctx context.Context, d Deps, req DriftRequest) (*DriftAnswer, error
 	}
 	a := &DriftAnswer{Controllers: []Drift{}}
 	for _, id := range ids {
-		one, err := d.drift(ctx, id, req)
+		one, err := d.drift(ctx, id, req, func(*register.Register, *trail.Sighting) {})
 		if err != nil {
 			return nil, err
 		}
@@ -121,23 +122,19 @@ func DriftOf(ctx context.Context, d Deps, req DriftRequest) (*DriftAnswer, error
 	return a, err
 }
 
-func (d *Deps) drift(ctx context.Context, id string, req DriftRequest) (*Drift, error) {
+// drift holds one controller's trail against its registers; each is told every
+// sighting, with the register that was in force.
+func (d *Deps) drift(ctx context.Context, id string, req DriftRequest, each func(*register.Register, *trail.Sighting)) (*Drift, error) {
 	newest, err := d.controller(id, "/controller")
 	if err != nil {
 		return nil, err
 	}
-	period := Period{Zone: newest.Zone.String()}
-	if period.From, err = parseTime(req.From, newest.Zone, 0, "/from"); err != nil {
+	period, err := parsePeriod(req.From, req.To, newest.Zone)
+	if err != nil {
 		return nil, err
-	}
-	if period.To, err = parseTime(req.To, newest.Zone, 1, "/to"); err != nil {
-		return nil, err
-	}
-	if !period.To.IsZero() && !period.From.Before(period.To) {
-		return nil, &Fault{"/to", "the period ends before it begins", "write a day that is not before the first"}
 	}
 	w := &drifting{
-		Deps: d, seen: make(map[driftKey]*Seen), met: newMet(),
+		Deps: d, seen: make(map[driftKey]*Seen), met: newMet(), each: each,
 		answer: Drift{Controller: Controller{id, newest.Controller.Name}, Period: period, Registers: []RegisterInUse{}, Undeclared: []Seen{}, Unseen: []Unseen{}, Complete: true},
 	}
 	for _, s := range spans(d.Registers, id, period.From, period.To) {
@@ -198,6 +195,7 @@ type drifting struct {
 	met    *met
 	last   *register.Register // the newest that was in force in the period
 	spans  []span
+	each   func(*register.Register, *trail.Sighting)
 }
 
 // span holds what was seen in a span against its register.
@@ -219,8 +217,12 @@ func (w *drifting) span(ctx context.Context, s span) error {
 	var unnamed, collected extent
 	for i := range sightings {
 		x := &sightings[i]
+		if _, _, asked := event.ParseQuestionPurpose(x.Purpose); asked && x.Operation == event.Access {
+			continue // no register declares questions asked of the trail, nor need it
+		}
 		w.answer.Events += x.Count
 		w.met.add(x)
+		w.each(s.register, x)
 		s.declared.judge(x, func(k driftKey) { w.add(s.register, k, x.Count, x.First, x.Last) })
 		if x.Operation == collectOperation {
 			collected.add(x.First, x.Last)

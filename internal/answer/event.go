@@ -23,6 +23,9 @@ import (
 type EventRequest struct {
 	Place
 	Person int // whose verdict to explain, by index; negative: the worst
+	// Reveal says who acted, by id: only for what was asked with a reason that is
+	// kept. A mask stands there otherwise.
+	Reveal bool
 }
 
 // EventAnswer is one event in full: what arrived, what was known, and how the
@@ -33,8 +36,8 @@ type EventAnswer struct {
 	Recorded       time.Time       `json:"recorded" doc:"Timestamp of the Kafka record."`
 	Stored         time.Time       `json:"stored"`
 	ControllerName string          `json:"controller_name"`
-	ActorID        string          `json:"actor_id,omitempty" doc:"As the source names it."`
-	OnBehalfOf     string          `json:"actor_on_behalf_of,omitempty"`
+	ActorID        string          `json:"actor_id,omitempty" doc:"A mask, the same for all that the same actor did: who it is is told by /v1/reveals."`
+	OnBehalfOf     string          `json:"actor_on_behalf_of,omitempty" doc:"Masked in the same way."`
 	RecipientCode  string          `json:"recipient_code,omitempty"`
 	Country        string          `json:"recipient_country,omitempty"`
 	Fields         []string        `json:"fields"`
@@ -113,6 +116,9 @@ type Requirement struct {
 
 // Event answers what one event was and how its verdict came about.
 func Event(ctx context.Context, d Deps, req EventRequest) (*EventAnswer, error) {
+	if err := d.inHouse(); err != nil {
+		return nil, err
+	}
 	if len(req.Topic) > 249 || req.Partition < 0 || req.Offset < 0 {
 		return nil, ErrNotFound
 	}
@@ -123,13 +129,9 @@ func Event(ctx context.Context, d Deps, req EventRequest) (*EventAnswer, error) 
 	if len(rows) == 0 {
 		return nil, ErrNotFound
 	}
-	// The latest judgement of each person is the last of its rows.
-	latest := make(map[uint16]*trail.Row)
+	latest, row := standing(rows)
 	n := newNames(d.Registers)
 	a := &EventAnswer{Persons: []PersonVerdict{}}
-	for i := range rows {
-		latest[rows[i].PersonIndex] = &rows[i]
-	}
 	changes, err := d.history(ctx, rows)
 	if err != nil {
 		return nil, err
@@ -145,18 +147,15 @@ func Event(ctx context.Context, d Deps, req EventRequest) (*EventAnswer, error) 
 		a.Persons = append(a.Persons, p)
 	}
 	slices.SortStableFunc(a.Persons, func(x, y PersonVerdict) int { return int(x.Index) - int(y.Index) })
-	row := latest[rows[0].PersonIndex]
-	for _, i := range slices.Sorted(maps.Keys(latest)) {
-		if latest[i].Verdict > row.Verdict {
-			row = latest[i]
-		}
-	}
 	if req.Person >= 0 {
 		if row = latest[uint16(min(req.Person, 1<<16-1))]; row == nil {
 			return nil, ErrNotFound
 		}
 	}
-	a.arrived(n, row)
+	a.arrived(&d, n, row)
+	if !req.Reveal {
+		a.ActorID, a.OnBehalfOf = d.Mask(row.Controller, row.Actor), d.Mask(row.Controller, row.ActorOnBehalfOf)
+	}
 	if list := changes[judgedAt(row)]; len(list) > 0 {
 		a.Changed = list[len(list)-1]
 	}
@@ -166,6 +165,22 @@ func Event(ctx context.Context, d Deps, req EventRequest) (*EventAnswer, error) 
 	}
 	a.Explanation, a.NotExplained, err = d.explain(n, row)
 	return a, err
+}
+
+// standing finds of an event's rows the latest judgement of each person, which is
+// the last of its rows, and the worst of these.
+func standing(rows []trail.Row) (latest map[uint16]*trail.Row, worst *trail.Row) {
+	latest = make(map[uint16]*trail.Row)
+	for i := range rows {
+		latest[rows[i].PersonIndex] = &rows[i]
+	}
+	worst = latest[rows[0].PersonIndex]
+	for _, i := range slices.Sorted(maps.Keys(latest)) {
+		if latest[i].Verdict > worst.Verdict {
+			worst = latest[i]
+		}
+	}
+	return latest, worst
 }
 
 func personVerdict(row *trail.Row) PersonVerdict {
@@ -179,8 +194,8 @@ func personVerdict(row *trail.Row) PersonVerdict {
 	return p
 }
 
-func (a *EventAnswer) arrived(n *names, row *trail.Row) {
-	a.Entry = entry(n, row)
+func (a *EventAnswer) arrived(d *Deps, n *names, row *trail.Row) {
+	a.Entry = d.entry(n, row)
 	a.ID, a.Recorded, a.Stored = row.EventID, row.Recorded, row.Stored
 	a.ActorID, a.OnBehalfOf = row.Actor, row.ActorOnBehalfOf
 	a.RecipientCode, a.Country = row.RecipientCode, row.RecipientCountry

@@ -40,7 +40,7 @@ type FactEntry struct {
 	ValidFrom      time.Time `json:"valid_from" doc:"Since when it is true."`
 	Recorded       time.Time `json:"recorded" doc:"When Kafka recorded it."`
 	Status         string    `json:"status" enum:"held,not-yet-true,not-yet-known,duplicate"`
-	AboutActor     string    `json:"about_actor,omitempty"`
+	AboutActor     string    `json:"about_actor,omitempty" doc:"The employee whom it is about; by a mask where another was asked about."`
 	AboutRecipient string    `json:"about_recipient,omitempty"`
 	Pseudonyms     []string  `json:"pseudonyms" doc:"The person's pseudonyms that it names."`
 	Source         string    `json:"source" doc:"The system that told it."`
@@ -82,6 +82,9 @@ func Facts(ctx context.Context, d Deps, req FactsRequest) (*FactsAnswer, error) 
 	}
 	q := trail.FactsQuery{Controller: req.Controller, Actor: req.Actor, Recipient: req.Recipient}
 	var who identity.Pseudonym
+	if err := d.inHouse(); err != nil {
+		return nil, err
+	}
 	if req.Person != (Person{}) {
 		s, err := d.subject(ctx, Request{Controller: req.Controller, Person: req.Person})
 		if err != nil {
@@ -109,6 +112,11 @@ func Facts(ctx context.Context, d Deps, req FactsRequest) (*FactsAnswer, error) 
 			return nil, err
 		}
 		rows = rows[n:]
+	}
+	for i := range a.Facts {
+		if f := &a.Facts[i]; f.AboutActor != req.Actor { // told of a person: who acts is told on a reason only
+			f.AboutActor = d.Mask(req.Controller, f.AboutActor)
+		}
 	}
 	slices.SortStableFunc(a.Facts, func(x, y FactEntry) int {
 		return cmp.Or(x.ValidFrom.Compare(y.ValidFrom), x.Recorded.Compare(y.Recorded), strings.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition), cmp.Compare(x.Offset, y.Offset))

@@ -56,6 +56,12 @@ func (n *names) purpose(version, id string) string {
 			return p.Name.In(language)
 		}
 	}
+	if question, person, ok := event.ParseQuestionPurpose(id); ok {
+		if person {
+			return "a question about a person, asked of the trail: " + question
+		}
+		return "a question asked of the trail: " + question
+	}
 	return id
 }
 

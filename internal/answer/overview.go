@@ -60,6 +60,9 @@ const newestViolations = 15
 
 // OverviewOf answers what stands out in the trail.
 func OverviewOf(ctx context.Context, d Deps, req OverviewRequest) (*Overview, error) {
+	if err := d.inHouse(); err != nil {
+		return nil, err
+	}
 	if req.Controller != "" {
 		if _, err := d.controller(req.Controller, "/controller"); err != nil {
 			return nil, err
@@ -89,7 +92,7 @@ func OverviewOf(ctx context.Context, d Deps, req OverviewRequest) (*Overview, er
 		return nil, err
 	}
 	for i := range violations {
-		o.Violations = append(o.Violations, entry(n, &violations[i]))
+		o.Violations = append(o.Violations, d.entry(n, &violations[i]))
 	}
 	queue, err := d.Trail.ReviewQueue(ctx, w)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/register"
 	"github.com/andmerada/andmerada/internal/trail"
@@ -88,39 +90,94 @@ type Recipient struct {
 	LegalEntity  bool     `json:"legal_entity" doc:"False: the events name only a class of recipients, not who of it received the data."`
 	Clauses      []string `json:"clauses" doc:"Where the notice declares this recipient."`
 	RegisterName string   `json:"register_name,omitempty" doc:"What the register calls the class that this legal entity is declared as."`
+
+	ThirdCountry *ThirdCountry `json:"third_country,omitempty" doc:"Left out where nothing says that it is outside the EEA."`
 	Summary
+
+	key, version string // of whom it is, and of the register that names it
 }
 
 // RecipientsAnswer says who received a person's data.
 type RecipientsAnswer struct {
-	Controller   Controller   `json:"controller"`
-	Person       Subject      `json:"person"`
-	Period       Period       `json:"period"`
-	AskedAt      time.Time    `json:"asked_at"`
-	Events       uint64       `json:"events"`
-	Duplicates   uint64       `json:"duplicates" doc:"Events that arrived twice, counted only here."`
-	Verdicts     Verdicts     `json:"verdicts" doc:"By the verdict that stands."`
-	Changed      uint64       `json:"changed" doc:"Events whose verdict is not the first one: they were judged again."`
-	Recipients   []Recipient  `json:"recipients" doc:"Others who received data, worst verdict first."`
-	ToPerson     *Summary     `json:"to_person,omitempty" doc:"What went to the person itself."`
-	Internal     *Summary     `json:"internal,omitempty" doc:"Use by the controller itself, without a recipient."`
-	Complete     bool         `json:"complete" doc:"False: there were too many ways of use to sum all up. Ask for a shorter period."`
-	Timeline     Timeline     `json:"timeline" doc:"The newest events."`
-	Completeness Completeness `json:"completeness"`
+	Controller Controller `json:"controller"`
+	Person     Subject    `json:"person"`
+	Period     Period     `json:"period"`
+	AskedAt    time.Time  `json:"asked_at" exact:"true"`
+	View
+	Events       uint64          `json:"events"`
+	Duplicates   uint64          `json:"duplicates" doc:"Events that arrived twice, counted only here."`
+	Verdicts     Verdicts        `json:"verdicts" doc:"By the verdict that stands."`
+	Changed      uint64          `json:"changed" doc:"Events whose verdict is not the first one: they were judged again."`
+	Recipients   []Recipient     `json:"recipients" doc:"Others who received data, worst verdict first."`
+	ToPerson     *Summary        `json:"to_person,omitempty" doc:"What went to the person itself."`
+	Internal     *Summary        `json:"internal,omitempty" doc:"Use by the controller itself, without a recipient."`
+	Asked        *AskedRecipient `json:"asked,omitempty" doc:"Whether the recipient that was asked about ever received data in the period."`
+	Decisions    []Decision      `json:"decisions" doc:"Profiling and automated decision-making (Art. 15(1)(h))."`
+	Sources      []SourceUse     `json:"sources" doc:"Where the data came from (Art. 15(1)(g)): those that events state, most first, then those that the register names besides."`
+	Retention    []RetentionUse  `json:"retention" doc:"For how long the register says that data of these purposes are kept (Art. 15(1)(d))."`
+	Cohorts      []CohortUse     `json:"cohorts" doc:"Groups whose data were used together, this person's among them."`
+	Rights       Rights          `json:"rights" doc:"To whom the person can turn (Art. 15(1)(e), (f))."`
+	Complete     bool            `json:"complete" doc:"False: there were too many ways of use to sum all up. Ask for a shorter period."`
+	Timeline     Timeline        `json:"timeline" doc:"The newest events."`
+	Completeness Completeness    `json:"completeness"`
+	Limits       *Limits         `json:"limits,omitempty" doc:"What stands against taking the trail of the period for whole."`
 }
 
 // Recipients answers who received a person's data, when, how often, for what,
 // on what ground, and whether it was what the controller had declared.
-func Recipients(ctx context.Context, d Deps, req Request) (*RecipientsAnswer, error) {
-	s, err := d.subject(ctx, req)
+func Recipients(ctx context.Context, d Deps, req RecipientsRequest) (*RecipientsAnswer, error) {
+	s, err := d.subject(ctx, req.Request)
 	if err != nil {
 		return nil, err
 	}
-	uses, complete, err := d.Trail.Uses(ctx, s.query)
+	asked, err := s.askedRecipient(d.Registers, &req)
 	if err != nil {
 		return nil, err
 	}
-	a := &RecipientsAnswer{Controller: s.controller(), Person: s.person, Period: s.period, AskedAt: d.now(), Complete: complete, Recipients: []Recipient{}}
+	a := &RecipientsAnswer{Controller: s.controller(), Person: s.person, Period: s.period, AskedAt: d.now(), Recipients: []Recipient{}, Asked: asked}
+	var uses []trail.Use
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		uses, a.Complete, err = s.history.Uses(asking, s.query.Only)
+		return err
+	})
+	g.Go(func() (err error) {
+		a.Timeline, err = d.timeline(asking, s, nil, defaultPage)
+		return err
+	})
+	g.Go(func() (err error) {
+		a.Completeness, err = d.completenessAsOf(asking, s.period.AsOf)
+		return err
+	})
+	g.Go(func() (err error) {
+		a.Limits, err = d.limits(asking, s.query.Controller, s.period, s.view.tellsSystems() && (req.Systems || asked != nil))
+		return err
+	})
+	g.Go(func() error { return d.would(asking, s) })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	a.sum(s.names, uses)
+	r, err := d.Registers.For(s.query.Controller, s.period.end(a.AskedAt))
+	if err != nil { // none was in force yet
+		r = s.register
+	}
+	a.more(s.names, r, uses)
+	a.Sources = slices.DeleteFunc(a.Sources, func(x SourceUse) bool { return x.Count == 0 && s.view.untold(x.ID) })
+	if asked != nil {
+		if err := asked.tell(s, uses, a.Complete, a.Limits); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.thirdCountries(ctx, s, a, uses); err != nil {
+		return nil, err
+	}
+	s.see(a, &a.View)
+	return a, nil
+}
+
+// sum sums ways of use up by whom the data went to.
+func (a *RecipientsAnswer) sum(n *names, uses []trail.Use) {
 	groups := make(map[string]*group)
 	var order []string
 	for i := range uses {
@@ -132,10 +189,10 @@ func Recipients(ctx context.Context, d Deps, req Request) (*RecipientsAnswer, er
 		a.Events += u.Count
 		a.Changed += u.Changed
 		a.Verdicts.add(u.Verdict, u.Count)
-		key := entityKey(s.names, u)
+		key := entityKey(n, u)
 		g := groups[key]
 		if g == nil {
-			g = newGroup(s.names)
+			g = newGroup(n)
 			groups[key] = g
 			order = append(order, key)
 		}
@@ -149,19 +206,14 @@ func Recipients(ctx context.Context, d Deps, req Request) (*RecipientsAnswer, er
 		case keyPerson:
 			a.ToPerson = g.summary()
 		default:
-			a.Recipients = append(a.Recipients, g.recipient())
+			r := g.recipient()
+			r.key = key
+			a.Recipients = append(a.Recipients, r)
 		}
 	}
 	slices.SortStableFunc(a.Recipients, func(x, y Recipient) int {
 		return cmp.Or(cmp.Compare(rank(y.Verdict), rank(x.Verdict)), cmp.Compare(y.Count, x.Count), strings.Compare(x.Name, y.Name))
 	})
-	if a.Timeline, err = d.timeline(ctx, s, nil, defaultPage); err != nil {
-		return nil, err
-	}
-	if a.Completeness, err = d.completeness(ctx); err != nil {
-		return nil, err
-	}
-	return a, nil
 }
 
 func rank(verdict string) register.Outcome {
@@ -315,7 +367,8 @@ func (g *group) summary() *Summary {
 func (g *group) recipient() Recipient {
 	u := g.newest
 	r := Recipient{
-		ID: u.Recipient, Code: u.Code, Countries: g.countries, Kind: "undeclared", Clauses: []string{},
+		version: u.RegisterVersion,
+		ID:      u.Recipient, Code: u.Code, Countries: g.countries, Kind: "undeclared", Clauses: []string{},
 		LegalEntity: u.Organisation != "" || u.Code != "", Summary: *g.summary(),
 	}
 	switch {

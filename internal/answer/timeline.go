@@ -31,6 +31,8 @@ type TimelineAnswer struct {
 	Controller Controller `json:"controller"`
 	Person     Subject    `json:"person"`
 	Period     Period     `json:"period"`
+	View
+	Rights Rights `json:"rights" doc:"To whom the person can turn."`
 	Timeline
 }
 
@@ -52,44 +54,59 @@ func (p Place) Path() string {
 	return fmt.Sprintf("%s/%d/%d", p.Topic, p.Partition, p.Offset)
 }
 
+// ParsePlace reads a place as [Place.Path] writes it; what is none is a fault.
+func ParsePlace(text string) (*Place, error) {
+	parts := strings.Split(strings.Trim(text, "/"), "/")
+	if len(parts) == 3 {
+		partition, err1 := strconv.ParseInt(parts[1], 10, 32)
+		offset, err2 := strconv.ParseInt(parts[2], 10, 64)
+		if err1 == nil && err2 == nil && partition >= 0 && offset >= 0 {
+			return &Place{parts[0], int32(partition), offset}, nil
+		}
+	}
+	return nil, &Fault{"/event", "this is no place of an event", "write its topic, partition and offset, as its page does: andmerada.events/0/17"}
+}
+
 // Named is an id and what it is called.
 type Named struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
 
-// Entry is one processing event in a list. Who acted is there by role and
-// organisation only: employees are not recipients, and who they are is owed
-// only where it is essential (CJEU C-579/21).
+// Entry is one processing event in a list. Who acted is there by a mask, a role
+// and an organisation only: employees are not recipients, and who they are is
+// owed only where it is essential (CJEU C-579/21).
 type Entry struct {
 	Place
-	Time         time.Time `json:"time"`
-	Controller   string    `json:"controller"`
-	Source       string    `json:"source"`
-	Operation    string    `json:"operation"`
-	Recipient    *Named    `json:"recipient,omitempty"`
-	Purpose      Named     `json:"purpose"`
-	Categories   []Named   `json:"categories"`
-	ActorKind    string    `json:"actor_kind,omitempty"`
-	ActorRole    string    `json:"actor_role,omitempty"`
-	Organisation string    `json:"actor_organisation,omitempty"`
-	Basis        string    `json:"basis,omitempty" doc:"Legal basis as the event states it."`
-	Reason       string    `json:"reason,omitempty"`
-	ByCohort     bool      `json:"by_cohort"`
-	Duplicate    bool      `json:"duplicate" doc:"An event of the same source and id came before: it is not counted."`
-	Verdict      string    `json:"verdict" enum:"none,allowed,review,violation"`
-	Rules        []Rule    `json:"rules"`
-	Unknown      []Named   `json:"unknown"`
-	Changed      *Change   `json:"changed,omitempty" doc:"The verdict was another before; left out where the first one stands."`
+	Time         time.Time  `json:"time"`
+	Controller   string     `json:"controller"`
+	Source       string     `json:"source"`
+	Operation    string     `json:"operation"`
+	Recipient    *Named     `json:"recipient,omitempty"`
+	Purpose      Named      `json:"purpose"`
+	Categories   []Named    `json:"categories"`
+	Actor        string     `json:"actor,omitempty" doc:"Who acted, by a mask: the same for all that one actor did at this controller."`
+	ActorKind    string     `json:"actor_kind,omitempty"`
+	ActorRole    string     `json:"actor_role,omitempty"`
+	Organisation string     `json:"actor_organisation,omitempty"`
+	Basis        string     `json:"basis,omitempty" doc:"Legal basis as the event states it."`
+	Reason       string     `json:"reason,omitempty"`
+	ByCohort     bool       `json:"by_cohort"`
+	Duplicate    bool       `json:"duplicate" doc:"An event of the same source and id came before: it is not counted."`
+	Verdict      string     `json:"verdict" enum:"none,allowed,review,violation"`
+	Rules        []Rule     `json:"rules"`
+	Unknown      []Named    `json:"unknown"`
+	Revealed     *ActorTold `json:"revealed,omitempty" doc:"Of a person's timeline: somebody was told who acted."`
+	Changed      *Change    `json:"changed,omitempty" doc:"The verdict was another before; left out where the first one stands."`
 }
 
 // TimelineOf answers what was done with a person's data, page by page.
 func TimelineOf(ctx context.Context, d Deps, req TimelineRequest) (*TimelineAnswer, error) {
-	before, err := parseCursor(req.Cursor)
+	s, err := d.subject(ctx, req.Request)
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.subject(ctx, req.Request)
+	before, err := s.before(&d, req.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -97,36 +114,47 @@ func TimelineOf(ctx context.Context, d Deps, req TimelineRequest) (*TimelineAnsw
 	if err != nil {
 		return nil, err
 	}
-	return &TimelineAnswer{Controller: s.controller(), Person: s.person, Period: s.period, Timeline: page}, nil
+	if before == nil { // on the first page
+		if err := d.would(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	a := &TimelineAnswer{Controller: s.controller(), Person: s.person, Period: s.period, Rights: rightsOf(s.register), Timeline: page}
+	s.see(a, &a.View)
+	return a, nil
 }
 
 func (d *Deps) timeline(ctx context.Context, s *subject, before *trail.Place, n int) (Timeline, error) {
-	rows, err := d.Trail.Timeline(ctx, s.query, before, n+1) // one more tells whether there is a next page
+	rows, err := s.history.Timeline(ctx, s.query.Only, before, n+1) // one more tells whether there is a next page
 	if err != nil {
 		return Timeline{}, err
 	}
 	t := Timeline{Events: []Entry{}}
 	if len(rows) > n {
 		rows = rows[:n]
-		t.Next = cursor(&rows[n-1])
+		t.Next = s.next(d, &rows[n-1])
 	}
 	changes, err := d.changes(ctx, s, rows)
 	if err != nil {
 		return Timeline{}, err
 	}
+	revealed, err := d.revealed(ctx, s, rows)
+	if err != nil {
+		return Timeline{}, err
+	}
 	for i := range rows {
-		e := entry(s.names, &rows[i])
-		e.Changed = changes[judgedAt(&rows[i])]
+		e := d.entry(s.names, &rows[i])
+		e.Changed, e.Revealed = changes[judgedAt(&rows[i])], revealed[e.Place]
 		t.Events = append(t.Events, e)
 	}
 	return t, nil
 }
 
-func entry(n *names, row *trail.Row) Entry {
+func (d *Deps) entry(n *names, row *trail.Row) Entry {
 	e := Entry{
 		Place: Place{row.Topic, row.Partition, row.Offset}, Time: row.Time, Controller: row.Controller, Source: row.Source,
 		Operation: operationName(row.Operation), Recipient: recipientOf(n, row), Purpose: Named{row.Purpose, n.purpose(row.RegisterVersion, row.Purpose)},
-		Categories: []Named{}, ActorRole: row.ActorRole, Organisation: row.ActorOrganisation,
+		Categories: []Named{}, Actor: d.Mask(row.Controller, row.Actor), ActorRole: row.ActorRole, Organisation: row.ActorOrganisation,
 		Basis: row.Basis, Reason: row.Reason, ByCohort: row.Cohort, Duplicate: row.Duplicate,
 		Verdict: verdictName(row.Verdict), Rules: n.rules(row.RegisterVersion, row.Rules), Unknown: []Named{},
 	}
@@ -186,11 +214,37 @@ func cursor(row *trail.Row) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d.%d.%s", row.Time.UnixMilli(), row.Partition, row.Offset, row.Topic))
 }
 
+// next is the cursor after a row. The person's own is sealed: it would tell the
+// time of day.
+func (s *subject) next(d *Deps, row *trail.Row) string {
+	if !s.view.person {
+		return cursor(row)
+	}
+	return d.Keys.SealText(cursor(row), s.cursorOf())
+}
+
+// before is the place of a cursor.
+func (s *subject) before(d *Deps, text string) (*trail.Place, error) {
+	if text == "" || !s.view.person {
+		return parseCursor(text)
+	}
+	plain, err := d.Keys.OpenText(text, s.cursorOf())
+	if err != nil {
+		return nil, errCursor
+	}
+	return parseCursor(plain)
+}
+
+// cursorOf is what a sealed cursor is bound to: nobody else can use it.
+func (s *subject) cursorOf() string { return s.register.Controller.ID + " " + s.person.Pseudonym }
+
+var errCursor = &Fault{"/cursor", "this cursor was not given by an answer", "take the field next of the page before"}
+
 func parseCursor(s string) (*trail.Place, error) {
 	if s == "" {
 		return nil, nil
 	}
-	bad := &Fault{"/cursor", "this cursor was not given by an answer", "take the field next of the page before"}
+	bad := errCursor
 	text, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		return nil, bad
@@ -202,10 +256,11 @@ func parseCursor(s string) (*trail.Place, error) {
 	millis, err1 := strconv.ParseInt(parts[0], 10, 64)
 	partition, err2 := strconv.ParseInt(parts[1], 10, 32)
 	offset, err3 := strconv.ParseInt(parts[2], 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil || partition < 0 || offset < 0 {
+	at := time.UnixMilli(millis).UTC()
+	if err1 != nil || err2 != nil || err3 != nil || partition < 0 || offset < 0 || parts[3] == "" || at.Year() < 1900 || at.Year() > 2299 { // what ClickHouse's DateTime64 holds
 		return nil, bad
 	}
-	return &trail.Place{Time: time.UnixMilli(millis), Topic: parts[3], Partition: int32(partition), Offset: offset}, nil
+	return &trail.Place{Time: at, Topic: parts[3], Partition: int32(partition), Offset: offset}, nil
 }
 
 // Completeness says how far an answer may be believed.
@@ -223,7 +278,11 @@ type Through struct {
 }
 
 func (d *Deps) completeness(ctx context.Context) (Completeness, error) {
-	reach, err := d.Trail.Reach(ctx)
+	return d.completenessAsOf(ctx, time.Time{})
+}
+
+func (d *Deps) completenessAsOf(ctx context.Context, asOf time.Time) (Completeness, error) {
+	reach, err := d.Trail.Reach(ctx, asOf)
 	if err != nil {
 		return Completeness{}, err
 	}

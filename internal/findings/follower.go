@@ -39,10 +39,11 @@ type Config struct {
 
 // Follower tells findings. One goroutine at a time may use it.
 type Follower struct {
-	cfg   Config
-	log   *slog.Logger
-	lease *trail.Lease
-	told  atomic.Int64
+	cfg    Config
+	log    *slog.Logger
+	lease  *trail.Lease
+	told   atomic.Int64
+	failed atomic.Int64
 }
 
 // ErrHeld says that another process tells the sink its findings at present.
@@ -99,6 +100,10 @@ func (f *Follower) release(ctx context.Context) error {
 // Told is how many findings were told since the follower was made.
 func (f *Follower) Told() int64 { return f.told.Load() }
 
+// Failures is how many rounds have failed since the follower was made; what they
+// left is told in a later one.
+func (f *Follower) Failures() int64 { return f.failed.Load() }
+
 // Run tells findings until ctx ends, through whatever fails meanwhile, and
 // returns nil.
 func (f *Follower) Run(ctx context.Context) error {
@@ -115,6 +120,7 @@ func (f *Follower) Run(ctx context.Context) error {
 			failures = 0
 		default:
 			failures++
+			f.failed.Add(1)
 			wait = min(wait<<min(failures, 5), time.Minute)
 			f.log.WarnContext(ctx, "findings cannot be told, trying again", slog.String("sink", f.cfg.Sink.Name()), slog.Any("error", err), slog.Duration("in", wait))
 		}

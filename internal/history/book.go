@@ -119,6 +119,11 @@ func newBook(p *plans, reg *register.Register, rng *rand.Rand) (*book, error) {
 		b.rhythm[e.when] = append(b.rhythm[e.when], e)
 		b.weights[e.when] += e.weight
 	}
+	if p.controller == elektrumID {
+		if err := add(&lookUp, false); err != nil {
+			return nil, err
+		}
+	}
 	for i := range p.cohorts {
 		if err := add(&p.cohorts[i].deed, false); err != nil {
 			return nil, err

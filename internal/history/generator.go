@@ -144,6 +144,7 @@ func (g *Generator) run() (*run, error) {
 		return nil, err
 	}
 	r.onboarding()
+	r.unusual()
 	for day := range r.days {
 		r.eachInvoice(day, func(*customer) { r.planned++ })
 	}
@@ -224,6 +225,8 @@ func (r *run) fact(ev *event.Event, it *item) {
 		if it.c.point != "" {
 			ev.Persons = append(ev.Persons, it.c.named(schemePoint))
 		}
+	case it.tell == "actor_relation":
+		ev.Fact.AboutActor, ev.Persons = it.about, []event.Person{it.c.named(schemeNumber)}
 	case it.tell == "employee":
 		ev.Fact.AboutActor = it.about
 	case it.about != "":

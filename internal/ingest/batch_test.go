@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/facts"
+	"github.com/andmerada/andmerada/internal/frugaltest"
 	"github.com/andmerada/andmerada/internal/register"
 	"github.com/andmerada/andmerada/internal/trail"
 )
@@ -92,7 +94,9 @@ func TestCuttingChangesNothing(t *testing.T) {
 		j := &judge{topic: "t", registers: regs, keys: keys, facts: store, recent: newRecent(1000), log: newWorldLog(t)}
 		for i := range items {
 			if items[i].gap == "" {
-				j.record(&items[i].Record, stored, &all)
+				if err := j.record(&items[i].Record, stored, &all); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		return all
@@ -212,7 +216,7 @@ func chunksOf(items []item, cut func(n int) int) (chunks []*chunk) {
 
 func noMetrics(t testing.TB) *metrics {
 	t.Helper()
-	m, err := newMetrics(metricnoop.NewMeterProvider().Meter(""), newStats())
+	m, err := newMetrics(metricnoop.NewMeterProvider().Meter(""), newStats(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +254,9 @@ func FuzzParseRecord(f *testing.F) {
 	f.Add((&Record{Key: []byte("k"), Value: []byte("v"), Headers: []event.Header{{Key: "a", Value: []byte("b")}}}).Append(nil))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := ParseRecord(b)
+		var r Record
+		var err error
+		frugaltest.Run(t, len(b), 64, 64<<10, func() { r, err = ParseRecord(b) })
 		if err != nil {
 			return
 		}
@@ -276,7 +282,57 @@ func TestRecentForgetsTheOldest(t *testing.T) {
 	if add(4) || add(1) {
 		t.Error("the oldest is not forgotten")
 	}
-	if !add(3) || !add(4) || len(r.known) != 3 || len(r.ring) != 3 {
-		t.Errorf("%d known", len(r.known))
+	if !add(3) || !add(4) || r.used != 3 || len(r.ring) != 3 {
+		t.Errorf("%d known", r.used)
+	}
+}
+
+// TestRecentIsAMap holds the table against a map and a list, with hashes whose homes
+// collide: at the table's end, and among those that are forgotten.
+func TestRecentIsAMap(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(1, 900).Draw(t, "limit")
+		crowd := rapid.Uint64Range(1, 1<<12).Draw(t, "crowd")
+		r, known, order := newRecent(limit), make(map[uint64]bool), []uint64(nil)
+		for range rapid.IntRange(1, 3000).Draw(t, "events") {
+			// A few homes only, some of them the last ones, with what wraps around.
+			h := max(1, (rapid.Uint64Range(0, 3).Draw(t, "home")-2)<<54|rapid.Uint64Range(0, crowd).Draw(t, "hash"))
+			var hash [16]byte
+			binary.LittleEndian.PutUint64(hash[:], h)
+			if twice := r.add(hash); twice != known[h] {
+				t.Fatalf("%x is known: %t, want %t", h, twice, known[h])
+			}
+			if known[h] {
+				continue
+			}
+			known[h] = true
+			if order = append(order, h); len(order) > limit {
+				delete(known, order[0])
+				order = order[1:]
+			}
+		}
+		if r.used != len(known) {
+			t.Fatalf("%d are used of the table, %d are known", r.used, len(known))
+		}
+	})
+}
+
+// TestSharesAddUp: however many partitions there are, what they hold together is
+// bounded, and few of them are not held back.
+func TestSharesAddUp(t *testing.T) {
+	t.Parallel()
+	var l Limits
+	if err := l.fill(); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 200 {
+		one, batches := l.share(n)
+		if held := n * (batches*one.Bytes + 2*one.FetchBytes); held > l.Memory {
+			t.Errorf("%d partitions hold %d bytes", n, held)
+		}
+		if one.Rows < 500 || one.FetchBytes < 128<<10 || n <= 4 && (one.Rows != l.Rows || one.FetchBytes != l.FetchBytes || batches != 2) {
+			t.Errorf("%d partitions: %+v, %d batches", n, one, batches)
+		}
 	}
 }

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/andmerada/andmerada/internal/facts"
 	"github.com/andmerada/andmerada/internal/identity"
 	"github.com/andmerada/andmerada/internal/register"
+	"github.com/andmerada/andmerada/internal/schemaregistry"
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
@@ -35,6 +38,17 @@ type Transport interface {
 	CloseIdleConnections()
 }
 
+// Trail is what ingest needs of a [trail.DB]; tests have one in memory.
+type Trail interface {
+	Position(ctx context.Context, topic string, partition int32) (next int64, pending *trail.JournalEntry, err error)
+	Insert(ctx context.Context, r trail.Range, stored time.Time, b *trail.Blocks) error
+	RecentIDs(ctx context.Context, topic string, partition int32, n int) ([][16]byte, error)
+	Facts(ctx context.Context, topic string) iter.Seq2[trail.Row, error]
+	FactsBetween(ctx context.Context, p trail.Partition, from, to int64, n int) iter.Seq2[trail.Row, error]
+	Partitions(ctx context.Context) ([]trail.Partition, error)
+	Complete(ctx context.Context, p trail.Partition) (int64, error)
+}
+
 // Config says what to read and where to put it. Trail, Registers, Keys and
 // Facts are required.
 type Config struct {
@@ -47,17 +61,27 @@ type Config struct {
 	Transport Transport
 	Dialer    *kafka.Dialer
 
-	Trail     *trail.DB
+	Trail     Trail
 	Registers func() *register.Set // asked for each batch, so that registers can be replaced
 	Keys      *identity.Keys
 	Facts     *facts.Store
+	Schemas   *schemaregistry.Client // of Avro in Confluent's wire format; nil = there is no registry
 
 	Logger *slog.Logger     // discards if nil
 	Now    func() time.Time // time.Now if nil; for the stored date alone
 	Meter  metric.MeterProvider
 	Tracer trace.TracerProvider
 
+	// Freshness is told, of each batch, how many events could be asked for so many
+	// seconds after Kafka had them; nobody is if nil.
+	Freshness func(seconds float64, events uint64)
+	// Sources are those that the quarantine is counted by; others are "other".
+	// What is refused may name any source, and identifiers in its place.
+	Sources []string
+
 	Limits Limits
+
+	source source // Kafka, but in tests
 }
 
 // Limits bound what is held in memory and how long things wait. The zero value
@@ -67,8 +91,13 @@ type Limits struct {
 	Bytes int           // bytes of the events of one batch, 32 MiB
 	Age   time.Duration // how often a partition is written while little comes in, 500 ms
 
+	Memory     int // bytes of events held at a time, 256 MiB: dealt out among the partitions
 	FetchBytes int // bytes of one fetch, 4 MiB; a larger record still comes, alone
 	RecentIDs  int // of how many events a partition knows duplicates, 1,000,000
+
+	// Quarantine is of how many bytes of one source the quarantine keeps, 256 MiB;
+	// after that a 1024th of it a second. The rest Kafka alone has.
+	Quarantine int
 
 	Session   time.Duration // without a heartbeat for so long a member is out of the group, 10 s
 	Rebalance time.Duration // how long the group waits for a member to let go, 30 s
@@ -78,7 +107,7 @@ type Limits struct {
 
 func (c *Config) fill() error {
 	switch {
-	case len(c.Brokers) == 0:
+	case len(c.Brokers) == 0 && c.source == nil:
 		return errors.New("ingest: no Kafka broker is configured")
 	case c.Trail == nil || c.Registers == nil || c.Keys == nil || c.Facts == nil:
 		return errors.New("ingest: the trail, the registers, the keys and the facts must be given")
@@ -114,8 +143,10 @@ func (l *Limits) fill() error {
 	byDefault(&l.Rows, 50_000)
 	byDefault(&l.Bytes, 32<<20)
 	byDefault(&l.Age, 500*time.Millisecond)
+	byDefault(&l.Memory, 256<<20)
 	byDefault(&l.FetchBytes, 4<<20)
 	byDefault(&l.RecentIDs, 1_000_000)
+	byDefault(&l.Quarantine, 256<<20)
 	byDefault(&l.Session, 10*time.Second)
 	byDefault(&l.Rebalance, 30*time.Second)
 	byDefault(&l.Drain, 10*time.Second)
@@ -130,6 +161,27 @@ func (l *Limits) fill() error {
 	}
 	return nil
 }
+
+// share is what one of n partitions may hold, and how many batches at a time. A
+// partition that waits for ClickHouse holds all of its batches and chunks, so
+// that it is their sum that is bounded. With several partitions there is one to
+// judge while another is written, and one batch each is enough.
+func (l *Limits) share(n int) (one Limits, batches int) {
+	one, batches = *l, 2
+	if n > 4 {
+		batches = 1
+	}
+	// Half of it for batches, half for what was fetched: two chunks, and what the
+	// transport unpacks meanwhile.
+	half := l.Memory / 2 / max(1, n)
+	one.Bytes = min(l.Bytes, max(half/batches, 256<<10))
+	one.FetchBytes = min(l.FetchBytes, max(half/4, 128<<10))
+	one.Rows = min(l.Rows, max(one.Bytes/rowBytes, 500))
+	return one, batches
+}
+
+// rowBytes is about what a row takes in a batch's columns.
+const rowBytes = 320
 
 func byDefault[T int | time.Duration](v *T, d T) {
 	if *v <= 0 {

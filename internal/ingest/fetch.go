@@ -6,102 +6,25 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"strings"
 	"time"
-
-	"github.com/segmentio/kafka-go"
-	fetchapi "github.com/segmentio/kafka-go/protocol/fetch"
 )
 
 // everything is the until of a fetch without an end.
 const everything = math.MaxInt64 - 1
 
-// fetcher reads one partition of Kafka. It sends the requests itself, as
-// kafka-go's Client keeps back which transactions were aborted; the transport
-// checks each batch's CRC.
+// fetcher reads one partition.
 type fetcher struct {
-	client    *kafka.Client
-	topic     string
-	partition int32
-	maxBytes  int
-	wait      time.Duration // how long a broker waits for records
-	progress  *progress
-	metrics   *metrics
-}
-
-// brokers is the address that any of the brokers can be reached at.
-func brokers(list []string) net.Addr { return kafka.TCP(list...) }
-
-// offsets are where the partition's log begins and ends.
-func (f *fetcher) offsets(ctx context.Context) (first, end int64, err error) {
-	res, err := f.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{f.topic: {kafka.FirstOffsetOf(int(f.partition)), kafka.LastOffsetOf(int(f.partition))}},
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("ask Kafka for the offsets of %s:%d: %w", f.topic, f.partition, err)
-	}
-	for _, p := range res.Topics[f.topic] {
-		if p.Partition == int(f.partition) {
-			if p.Error != nil {
-				return 0, 0, fmt.Errorf("ask Kafka for the offsets of %s:%d: %w", f.topic, f.partition, p.Error)
-			}
-			return p.FirstOffset, p.LastOffset, nil
-		}
-	}
-	return 0, 0, fmt.Errorf("ask Kafka for the offsets of %s:%d: it does not answer for the partition", f.topic, f.partition)
-}
-
-// fetch fills c from offset c.next on. It may bring nothing.
-func (f *fetcher) fetch(ctx context.Context, c *chunk, until int64) error {
-	ctx, cancel := context.WithTimeout(ctx, f.wait+30*time.Second)
-	defer cancel()
-	m, err := f.client.Transport.RoundTrip(ctx, f.client.Addr, &fetchapi.Request{
-		ReplicaID:      -1,
-		MaxWaitTime:    int32(f.wait.Milliseconds()),
-		MinBytes:       1,
-		MaxBytes:       int32(f.maxBytes),
-		IsolationLevel: int8(kafka.ReadCommitted),
-		SessionID:      -1,
-		SessionEpoch:   -1,
-		Topics: []fetchapi.RequestTopic{{
-			Topic: f.topic,
-			Partitions: []fetchapi.RequestPartition{{
-				Partition: f.partition, CurrentLeaderEpoch: -1, FetchOffset: c.next, LogStartOffset: -1, PartitionMaxBytes: int32(f.maxBytes),
-			}},
-		}},
-	})
-	if err != nil {
-		return fmt.Errorf("fetch %s:%d at %d: %w", f.topic, f.partition, c.next, err)
-	}
-	res, ok := m.(*fetchapi.Response)
-	if !ok || len(res.Topics) == 0 || len(res.Topics[0].Partitions) == 0 {
-		code := int16(0)
-		if ok {
-			code = res.ErrorCode
-		}
-		return fmt.Errorf("fetch %s:%d at %d: the answer is not about the partition (code %d)", f.topic, f.partition, c.next, code)
-	}
-	p := &res.Topics[0].Partitions[0]
-	if p.ErrorCode != 0 {
-		return fmt.Errorf("fetch %s:%d at %d: %w", f.topic, f.partition, c.next, kafka.Error(p.ErrorCode))
-	}
-	if p.RecordSet.Records != nil {
-		if err := c.walk(p.RecordSet.Records, p.AbortedTransactions, until); err != nil {
-			return fmt.Errorf("fetch %s:%d at %d: %w", f.topic, f.partition, c.next, err)
-		}
-	}
-	end := p.HighWatermark
-	if p.LastStableOffset > 0 { // beyond it no transaction has ended: there is nothing to be had
-		end = min(end, p.LastStableOffset)
-	}
-	f.progress.ends(end)
-	c.behind = c.next < end
-	return nil
+	log      partitionLog
+	progress *progress
+	metrics  *metrics
+	idle     int // fetches in a row that brought nothing where there is something
 }
 
 // run fetches from next on, up to and with until, into chunks from free, and
-// hands them on in order.
+// hands them on in order. What fails it hands on, too, behind what was fetched
+// before: that is judged and written first, so that a record that cannot be
+// read holds up only what comes after it.
 func (f *fetcher) run(ctx context.Context, next, until int64, free <-chan *chunk, out chan<- *chunk) error {
 	for next <= until {
 		var c *chunk
@@ -111,25 +34,52 @@ func (f *fetcher) run(ctx context.Context, next, until int64, free <-chan *chunk
 			return ctx.Err()
 		}
 		c.reset(next)
-		began := time.Now()
-		if err := f.fetch(ctx, c, until); err != nil {
-			if errors.Is(err, kafka.OffsetOutOfRange) {
-				return fmt.Errorf("%w: %w", errOutOfRange, err)
-			}
-			return err
-		}
-		if len(c.items) > 0 {
-			f.metrics.stage(ctx, "fetch", time.Since(began))
-		}
+		c.failed = f.fetch(ctx, c, until)
 		next = c.next
+		failed := c.failed // c is another's once it is handed on
 		select {
 		case out <- c:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if failed != nil {
+			return nil
+		}
 	}
 	return nil
 }
+
+// maxIdle is how many fetches in a row may bring nothing although there is
+// something: one may, where the log grew meanwhile.
+const maxIdle = 10
+
+func (f *fetcher) fetch(ctx context.Context, c *chunk, until int64) error {
+	began, next := time.Now(), c.next
+	end, err := f.log.fetch(ctx, c, until)
+	if err != nil {
+		return err
+	}
+	if len(c.items) > 0 {
+		c.when = interval{began, time.Now()}
+		f.metrics.stage(ctx, "fetch", c.when.ended.Sub(began))
+		f.progress.hold(c.bytes)
+	}
+	f.progress.ends(end)
+	c.behind = c.next < end
+	if c.next > next || next >= end {
+		f.idle = 0
+		return nil
+	}
+	if f.idle++; f.idle >= maxIdle {
+		return fmt.Errorf("%w: Kafka says that there are records from offset %d up to %d, and gives none", errUnreadable, next, end-1)
+	}
+	return nil
+}
+
+// errUnreadable says that Kafka has something at an offset that is no record:
+// its disk, or something between, has changed it. Trying again may help, where
+// another replica takes over; otherwise a person must decide.
+var errUnreadable = errors.New("the log cannot be read here")
 
 // errOutOfRange says that the log begins after, or ends before, the position.
 // Beginning anew tells which.
@@ -140,7 +90,7 @@ var errOutOfRange = errors.New("the log has changed")
 func (i *Ingest) waitTopics(ctx context.Context) error {
 	wait := newBackoff(i.cfg.Limits.Backoff)
 	for {
-		missing, err := i.missingTopics(ctx)
+		missing, err := i.source.missing(ctx)
 		if err == nil && len(missing) == 0 {
 			return nil
 		}
@@ -156,25 +106,6 @@ func (i *Ingest) waitTopics(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-func (i *Ingest) missingTopics(ctx context.Context) (missing []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	res, err := i.client.Metadata(ctx, &kafka.MetadataRequest{Topics: i.cfg.Topics})
-	if err != nil {
-		return nil, fmt.Errorf("ask Kafka for its topics: %w", err)
-	}
-	there := make(map[string]bool)
-	for _, t := range res.Topics {
-		there[t.Name] = t.Error == nil && len(t.Partitions) > 0
-	}
-	for _, t := range i.cfg.Topics {
-		if !there[t] {
-			missing = append(missing, t)
-		}
-	}
-	return missing, nil
 }
 
 // backoff waits longer each time.

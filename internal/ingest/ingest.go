@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
+	"sync"
 
-	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -19,10 +18,11 @@ const scope = "github.com/andmerada/andmerada/internal/ingest"
 type Ingest struct {
 	cfg     Config
 	log     *slog.Logger
-	client  *kafka.Client
+	source  source
 	tracer  trace.Tracer
 	metrics *metrics
 	loader  *loader
+	poison  *poison
 	stats   *stats
 }
 
@@ -34,13 +34,16 @@ func New(cfg Config) (*Ingest, error) {
 	i := &Ingest{
 		cfg:    cfg,
 		log:    cfg.Logger,
-		client: &kafka.Client{Addr: brokers(cfg.Brokers), Transport: cfg.Transport},
 		tracer: cfg.Tracer.Tracer(scope),
 		loader: newLoader(cfg.Trail, cfg.Facts),
+		poison: newPoison(cfg.Limits.Quarantine),
 		stats:  newStats(),
 	}
+	if i.source = cfg.source; i.source == nil {
+		i.source = newBroker(&i.cfg)
+	}
 	var err error
-	if i.metrics, err = newMetrics(cfg.Meter.Meter(scope), i.stats); err != nil {
+	if i.metrics, err = newMetrics(cfg.Meter.Meter(scope), i.stats, i.cfg.Freshness, i.cfg.Sources); err != nil {
 		return nil, err
 	}
 	return i, nil
@@ -59,44 +62,27 @@ func Run(ctx context.Context, cfg Config) error {
 // lets what is being inserted finish (at most Limits.Drain), commits, leaves
 // the group and returns nil. It can be run once.
 func (i *Ingest) Run(ctx context.Context) (err error) {
-	defer i.cfg.Transport.CloseIdleConnections()
+	defer i.source.close()
 	defer func() { err = errors.Join(err, i.metrics.stop()) }()
 	if err := i.waitTopics(ctx); err != nil {
 		return nil //nolint:nilerr // ctx has ended before anything was begun
 	}
-	l := &i.cfg.Limits
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID:                     i.cfg.Group,
-		Brokers:                i.cfg.Brokers,
-		Dialer:                 i.cfg.Dialer,
-		Topics:                 i.cfg.Topics,
-		HeartbeatInterval:      min(time.Second, l.Session/6),
-		SessionTimeout:         l.Session,
-		RebalanceTimeout:       l.Rebalance,
-		JoinGroupBackoff:       500 * time.Millisecond,
-		WatchPartitionChanges:  true,
-		PartitionWatchInterval: 5 * time.Second,
-		StartOffset:            kafka.FirstOffset,
-		ErrorLogger: kafka.LoggerFunc(func(format string, args ...any) {
-			i.log.Debug("consumer group", slog.String("message", fmt.Sprintf(format, args...)))
-		}),
-	})
+	group, err := i.source.join()
 	if err != nil {
 		return fmt.Errorf("ingest: join group %q: %w", i.cfg.Group, err)
 	}
 	i.log.InfoContext(ctx, "ingest begins", slog.String("topics", strings.Join(i.cfg.Topics, ",")), slog.String("group", i.cfg.Group))
-	learning := make(chan struct{})
-	go func() {
-		defer close(learning)
-		i.loader.others(ctx, i.cfg.Topics, i.log)
-	}()
-	defer func() { <-learning }() // ctx has ended by then
+	var aside sync.WaitGroup
+	aside.Go(func() { i.loader.others(ctx, i.cfg.Topics, i.log) })
+	aside.Go(func() { i.poison.report(ctx, i.log) })
+	defer aside.Wait() // ctx has ended by then
 	for {
-		gen, err := group.Next(ctx)
+		gen, err := group.next(ctx)
 		switch {
 		case ctx.Err() != nil:
 			// Ends the generation, waits for its partitions, and leaves the group.
-			err := group.Close()
+			i.stats.left()
+			err := group.leave()
 			i.log.Info("ingest has stopped")
 			return err
 		case err != nil:
@@ -108,30 +94,31 @@ func (i *Ingest) Run(ctx context.Context) (err error) {
 }
 
 // begin starts the partitions that a generation assigns to this process.
-func (i *Ingest) begin(gen *kafka.Generation) {
-	for topic, assigned := range gen.Assignments {
-		for _, a := range assigned {
-			p := &partition{
-				Ingest: i, topic: topic, id: int32(a.ID), gen: gen, committed: max(0, a.Offset),
-				progress: i.stats.partition(topic, int32(a.ID)),
-				log:      i.log.With(slog.String("topic", topic), slog.Int("partition", a.ID), slog.Int("generation", int(gen.ID))),
-			}
-			p.progress.commit(p.committed)
-			gen.Start(p.run)
+func (i *Ingest) begin(gen generation) {
+	i.stats.joined(gen.id())
+	i.metrics.rebalances.Add(context.Background(), 1)
+	all := gen.assigned()
+	limits, batches := i.cfg.Limits.share(len(all))
+	for _, a := range all {
+		p := &partition{
+			limits: limits, batches: batches,
+			Ingest: i, topic: a.topic, id: a.partition, gen: gen, committed: max(0, a.committed),
+			progress: i.stats.partition(a.topic, a.partition),
+			log:      i.log.With(slog.String("topic", a.topic), slog.Int("partition", int(a.partition)), slog.Int("generation", int(gen.id()))),
 		}
+		p.progress.commit(p.committed)
+		gen.start(p.run)
 	}
-	i.log.Info("partitions are assigned", slog.Int("generation", int(gen.ID)), slog.String("partitions", assignments(gen)))
+	i.log.Info("partitions are assigned", slog.Int("generation", int(gen.id())), slog.String("partitions", assignments(gen)))
 }
 
-func assignments(gen *kafka.Generation) string {
+func assignments(gen generation) string {
 	var b strings.Builder
-	for topic, assigned := range gen.Assignments {
-		for _, a := range assigned {
-			if b.Len() > 0 {
-				b.WriteByte(' ')
-			}
-			fmt.Fprintf(&b, "%s:%d", topic, a.ID)
+	for _, a := range gen.assigned() {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
 		}
+		fmt.Fprintf(&b, "%s:%d", a.topic, a.partition)
 	}
 	return b.String()
 }

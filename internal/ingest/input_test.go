@@ -360,7 +360,9 @@ func TestAFailureOfOursCostsOneEvent(t *testing.T) {
 	j := &judge{topic: "t", keys: testKeys(t), recent: newRecent(10), log: newWorldLog(t), registers: (*register.Set)(nil)}
 	m := message(t, billing(1))
 	var out rowsOf
-	j.record(recordOf(m, 7), time.Now(), &out)
+	if err := j.record(recordOf(m, 7), time.Now(), &out); err != nil {
+		t.Fatal(err)
+	}
 	if len(out.rows) != 0 || len(out.refused) != 1 || out.refused[0].Reason != ReasonInternal {
 		t.Errorf("%d rows, quarantine %+v", len(out.rows), out.refused)
 	}

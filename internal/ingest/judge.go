@@ -50,6 +50,9 @@ type judge struct {
 	keys      *identity.Keys
 	facts     *facts.Store
 	recent    *recent
+	rejected  map[int64]*event.Fault // offsets that the store does not take
+	schemas   schemas
+	decoder   event.Decoder // asks schemas
 	log       *slog.Logger
 
 	event    event.Event // the one at work
@@ -65,38 +68,48 @@ type judge struct {
 
 // record turns one record into rows. stored is the time that its batch is
 // stored under; it stands for the present, so that judging a batch again gives
-// the same.
-func (j *judge) record(r *Record, stored time.Time, out sink) {
+// the same. An error says that nothing was done, as the schema that the record
+// was written with must be asked for first.
+func (j *judge) record(r *Record, stored time.Time, out sink) error {
+	ev, fault, err := j.read(r, stored)
+	if err != nil {
+		return err
+	}
 	j.body = r.Append(j.body[:0])
 	hash := bodyHash(j.body)
-	ev, fault := j.read(r, stored)
 	if fault == nil {
 		fault = j.safely(r, ev, stored)
 	}
 	if fault != nil {
 		j.refuse(r, ev, fault, hash, out)
-		return
+		return nil
 	}
 	j.row.BodyHash = hash
 	j.emit(ev, out)
+	return nil
 }
 
 // read decodes a record and looks whether its time can be right.
-func (j *judge) read(r *Record, stored time.Time) (ev *event.Event, fault *event.Fault) {
+func (j *judge) read(r *Record, stored time.Time) (ev *event.Event, fault *event.Fault, err error) {
 	if len(r.Value) == 0 {
-		return nil, &event.Fault{Code: ReasonEmpty, Got: "a record without a value", Want: "an event", Mend: "do not send tombstones to this topic, and keep it uncompacted"}
+		return nil, &event.Fault{Code: ReasonEmpty, Got: "a record without a value", Want: "an event", Mend: "do not send tombstones to this topic, and keep it uncompacted"}, nil
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			ev, fault = nil, j.failed(r, p)
+			ev, fault, err = nil, j.failed(r, p), nil
 		}
 	}()
 	ev = &j.event
-	if err := event.DecodeKafkaInto(ev, r.Headers, r.Value); err != nil {
-		if !errors.As(err, &fault) {
+	if err := j.decoder.Decode(ev, r.Headers, r.Value); err != nil {
+		var unknown unknownSchema
+		switch {
+		case errors.As(err, &fault):
+		case errors.As(err, &unknown):
+			return nil, nil, unknown
+		default:
 			fault = &event.Fault{Code: ReasonInternal, Got: "an error without a code"}
 		}
-		return nil, fault
+		return nil, fault, nil
 	}
 	// The record's timestamp may be the producer's; it counts where it can be right.
 	latest := stored
@@ -109,7 +122,7 @@ func (j *judge) read(r *Record, stored time.Time) (ev *event.Event, fault *event
 	case ev.Time.After(latest.Add(ahead)):
 		fault = &event.Fault{Code: ReasonTime, Pointer: "/time", Got: ev.Time.Format(time.RFC3339), Want: "a time that has come: at most a day after the record's " + latest.UTC().Format(time.RFC3339), Mend: "the source's clock is wrong, or the unit of its time"}
 	}
-	return ev, fault
+	return ev, fault, nil
 }
 
 // safely judges an event; a panic, which is a fault of ours, costs that event
@@ -294,8 +307,12 @@ func (j *judge) refuse(r *Record, ev *event.Event, fault *event.Fault, hash [16]
 	if source != "" && id != "" {
 		q.EventHash = trail.EventHash(source, id)
 	}
-	j.sealed = j.keys.Seal(j.sealed[:0], j.body, identity.Place{Topic: j.topic, Partition: j.partition, Offset: r.Offset})
-	q.Sealed = j.sealed
+	if len(j.body) <= maxSealed {
+		j.sealed = j.keys.Seal(j.sealed[:0], j.body, identity.Place{Topic: j.topic, Partition: j.partition, Offset: r.Offset})
+		q.Sealed = j.sealed
+	} else {
+		q.Detail += "; it is not kept, as it has more than 16 MiB"
+	}
 	out.quarantine(&q)
 	if cap(j.sealed) > maxKept {
 		j.sealed = nil
@@ -304,6 +321,12 @@ func (j *judge) refuse(r *Record, ev *event.Event, fault *event.Fault, hash [16]
 		j.body = nil
 	}
 }
+
+// maxSealed bounds what the quarantine keeps of a record. Brokers take no more
+// than 1 MiB unless told otherwise, but that counts compressed bytes: one record
+// of a few KB may unpack to hundreds of MiB, which ClickHouse would refuse, so
+// that its partition stood still for ever.
+const maxSealed = 16 << 20
 
 // detail is what was found and how to mend it: the fault without its code and
 // pointer, which stand beside it.
@@ -336,6 +359,18 @@ func printable(b []byte) bool {
 // newJudge makes a judge for a partition that goes on where recent ends.
 func (i *Ingest) newJudge(ctx context.Context, topic string, partition int32, next int64) (*judge, error) {
 	j := &judge{topic: topic, partition: partition, keys: i.cfg.Keys, facts: i.cfg.Facts, log: i.log, recent: newRecent(i.cfg.Limits.RecentIDs)}
+	if i.cfg.Schemas != nil {
+		progress := i.stats.partition(topic, partition)
+		j.schemas = schemas{registry: i.cfg.Schemas, met: make(map[uint32]*event.Schema), longest: &i.cfg.Limits, log: i.log.With(slog.String("topic", topic), slog.Int("partition", int(partition)))}
+		j.schemas.waiting = func(err error) {
+			if err != nil {
+				progress.set(Stalled, err)
+				return
+			}
+			progress.set(Running, nil)
+		}
+		j.decoder.Schema = j.schemas.find
+	}
 	if next <= 0 {
 		return j, nil
 	}

@@ -56,12 +56,17 @@ func LearnFacts(store *facts.Store, rows iter.Seq2[trail.Row, error]) error {
 // partition goes on at an offset, every fact that the trail has from before it
 // is known, whichever process had the partition then.
 type loader struct {
-	trail *trail.DB
+	trail Trail
 	facts *facts.Store
+
+	// One reads at a time. Whoever waits for it must be able to leave: a rebalance
+	// waits for every partition.
+	reading chan struct{}
 
 	mu    sync.Mutex
 	began map[string]time.Time     // by topic: when the facts were last read
 	known map[topicPartition]int64 // up to where a partition's facts were learnt here
+	when  map[topicPartition]time.Time
 }
 
 type topicPartition struct {
@@ -69,27 +74,38 @@ type topicPartition struct {
 	partition int32
 }
 
-func newLoader(db *trail.DB, store *facts.Store) *loader {
-	return &loader{trail: db, facts: store, began: make(map[string]time.Time), known: make(map[topicPartition]int64)}
+func newLoader(db Trail, store *facts.Store) *loader {
+	return &loader{trail: db, facts: store, reading: make(chan struct{}, 1), began: make(map[string]time.Time), known: make(map[topicPartition]int64), when: make(map[topicPartition]time.Time)}
 }
 
 // ensure reads the facts of a topic unless those of the partition before next
 // are known, or they were read since asked: after the trail said next.
 func (l *loader) ensure(ctx context.Context, topic string, partition int32, next int64, asked time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	at := topicPartition{topic, partition}
-	if next <= l.known[at] {
+	have := func() (known, read bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return next <= l.known[at], l.began[topic].After(asked)
+	}
+	if known, _ := have(); known {
 		return nil
 	}
-	if !l.began[topic].After(asked) {
+	select {
+	case l.reading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l.reading }()
+	if _, read := have(); !read {
 		began := time.Now()
 		if err := LearnFacts(l.facts, l.trail.Facts(ctx, topic)); err != nil {
 			return err
 		}
+		l.mu.Lock()
 		l.began[topic] = began
+		l.mu.Unlock()
 	}
-	l.known[at] = next
+	l.learnt(topic, partition, next)
 	return nil
 }
 
@@ -128,6 +144,12 @@ func (l *loader) learnOthers(ctx context.Context, topics []string, next map[trai
 		if !slices.Contains(topics, p.Topic) {
 			continue
 		}
+		// A partition that is being written here is learnt by judging: asking how
+		// far it has come costs ClickHouse more than a tenth of writing it.
+		if learnt, own := l.own(p); own {
+			next[p] = max(next[p], learnt)
+			continue
+		}
 		complete, err := l.trail.Complete(ctx, p)
 		if err != nil {
 			return err
@@ -149,4 +171,18 @@ func (l *loader) learnt(topic string, partition int32, next int64) {
 	defer l.mu.Unlock()
 	at := topicPartition{topic, partition}
 	l.known[at] = max(l.known[at], next)
+	l.when[at] = time.Now()
+}
+
+// ownFor is how long after its last batch a partition is taken for one that this
+// process holds.
+const ownFor = 3 * learnEvery
+
+// own says whether this process is at work at a partition, and up to where it
+// has learnt the facts there.
+func (l *loader) own(p trail.Partition) (next int64, own bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := topicPartition{p.Topic, p.Partition}
+	return l.known[at], time.Since(l.when[at]) < ownFor
 }

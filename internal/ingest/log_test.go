@@ -28,6 +28,15 @@ func TestOnApacheKafka(t *testing.T) {
 	broker := apachekafka.Start(t, apachekafka.Options{})
 	t.Run("deleted offsets are gaps", func(t *testing.T) { deletedOffsetsAreGaps(t, newWorldOn(t, broker, "deleted", 1)) })
 	t.Run("transactions", func(t *testing.T) { transactions(t, newWorldOn(t, broker, "transactions", 1)) })
+	t.Run("source", func(t *testing.T) {
+		n := 0
+		sourceSuite(t, func(t *testing.T, partitions int32) *bus {
+			n++
+			w := &world{t: t, broker: broker, topic: fmt.Sprint("source-", n), log: newWorldLog(t)}
+			w.createTopic(w.topic, partitions)
+			return kafkaBus(t, w)
+		})
+	})
 	t.Run("members come and go", func(t *testing.T) { membersComeAndGo(t, newWorldOn(t, broker, "members", 4)) })
 }
 

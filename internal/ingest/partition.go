@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
@@ -22,10 +20,14 @@ type partition struct {
 	*Ingest
 	topic     string
 	id        int32
-	gen       *kafka.Generation
+	gen       generation
 	committed int64 // Kafka's; only ever raised
+	owed      int64 // what a commit failed for; 0 = nothing
 	progress  *progress
 	log       *slog.Logger
+	limits    Limits                 // its share
+	batches   int                    // how many are held at a time
+	rejected  map[int64]*event.Fault // of the range that is to be done again
 }
 
 // run works until ctx ends, beginning anew after every failure. It must not
@@ -59,11 +61,8 @@ func (p *partition) run(ctx context.Context) {
 // and goes on until ctx ends or something fails. A crash anywhere in it leaves
 // at most one range in the journal that is not all in the tables.
 func (p *partition) session(ctx context.Context) error {
-	f := &fetcher{
-		client: p.client, topic: p.topic, partition: p.id, progress: p.progress, metrics: p.metrics,
-		maxBytes: p.cfg.Limits.FetchBytes, wait: p.cfg.Limits.Age,
-	}
-	first, end, err := f.offsets(ctx)
+	f := &fetcher{log: p.source.log(p.topic, p.id, p.limits.FetchBytes), progress: p.progress, metrics: p.metrics}
+	first, end, err := f.log.offsets(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,6 +86,7 @@ func (p *partition) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.rejected = p.rejected
 	p.progress.set(Running, nil)
 	if pending == nil {
 		p.commit(ctx, next)
@@ -98,24 +98,25 @@ func (p *partition) session(ctx context.Context) error {
 			return fmt.Errorf("do range %s again: %w", pending.Range, err)
 		}
 		next = pending.Last + 1
+		p.rejected, j.rejected = nil, nil
 	}
 	return p.pipeline(ctx, f, p.batcher(j), next, first, known)
 }
 
 func (p *partition) batcher(j *judge) *batcher {
-	return &batcher{limits: p.cfg.Limits, judge: j, now: p.cfg.Now, registers: p.cfg.Registers, metrics: p.metrics, until: everything}
+	return &batcher{limits: p.limits, judge: j, now: p.cfg.Now, registers: p.cfg.Registers, metrics: p.metrics, poison: p.poison, until: everything}
 }
 
 // pipeline runs the three stages over the offsets from next on, up to b.until.
 // first is where the log begins: what lies before it is a gap.
 func (p *partition) pipeline(ctx context.Context, f *fetcher, b *batcher, next, first int64, known bool) error {
-	const chunks, batches = 2, 2 // one at work, one being filled
+	const chunks = 2 // one at work, one being filled
 	freeChunks, fetched := make(chan *chunk, chunks+1), make(chan *chunk)
-	freeBatches, judged := make(chan *batch, batches), make(chan *batch)
+	freeBatches, judged := make(chan *batch, p.batches), make(chan *batch)
 	for range chunks {
 		freeChunks <- new(chunk)
 	}
-	for range batches {
+	for range p.batches {
 		freeBatches <- newBatch()
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -137,15 +138,29 @@ func (p *partition) pipeline(ctx context.Context, f *fetcher, b *batcher, next, 
 	})
 	g.Go(func() error { return b.run(ctx, next, fetched, freeChunks, freeBatches, judged) })
 	g.Go(func() error {
-		for batch := range judged {
-			if err := p.write(ctx, batch, b.exact); err != nil {
-				return err
+		for {
+			var owed <-chan time.Time
+			if p.owed > 0 {
+				owed = time.After(commitAgain)
 			}
-			freeBatches <- batch
+			select {
+			case batch, more := <-judged:
+				if !more {
+					return nil
+				}
+				if err := p.write(ctx, batch, b.exact); err != nil {
+					return err
+				}
+				freeBatches <- batch
+			case <-owed:
+				p.commit(ctx, p.owed)
+			}
 		}
-		return nil
 	})
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return b.failed
 }
 
 // lost tells of events that nobody will ever see.
@@ -160,33 +175,54 @@ func (p *partition) lost(ctx context.Context, first, last int64, known bool) {
 // write inserts a batch and commits its offsets. An insert that is under way
 // when ctx ends may go on for a while: it is nearly always better to know its
 // outcome than to leave it to the next owner of the partition.
-func (p *partition) write(ctx context.Context, b *batch, again bool) error {
+func (p *partition) write(ctx context.Context, b *batch, again bool) (failed error) {
 	b.endGap()
 	r := trail.Range{Topic: p.topic, Partition: p.id, First: b.first, Last: b.next - 1}
-	ctx, span := p.tracer.Start(ctx, "ingest batch", trace.WithAttributes(
-		attribute.String("messaging.destination.name", p.topic), attribute.Int64("messaging.destination.partition.id", int64(p.id)),
-		attribute.Int64("first", r.First), attribute.Int64("last", r.Last), attribute.Int("rows", b.rows), attribute.Bool("again", again)))
-	defer span.End()
+	ctx, traced := p.trace(ctx, b, again)
+	defer func() { traced.end(failed != nil) }()
 	if err := ctx.Err(); err != nil {
 		return err // nothing is begun
 	}
 	linger, cancel := p.linger(ctx)
 	defer cancel()
-	began := time.Now()
 	if err := p.cfg.Trail.Insert(linger, r, b.stored, b.blocks); err != nil {
-		span.SetStatus(codes.Error, "insert")
-		if errors.Is(err, trail.ErrStateUnknown) {
-			p.metrics.unknown.Add(ctx, 1)
-		}
+		p.metrics.unclear(ctx, err)
+		p.reject(err)
 		return fmt.Errorf("write %d rows: %w", b.rows, err)
 	}
-	p.metrics.stage(ctx, "insert", time.Since(began))
+	traced.stored(time.Now())
 	p.loader.learnt(p.topic, p.id, b.next)
 	p.progress.add(b)
 	p.metrics.batch(ctx, p.topic, b)
+	began := time.Now()
 	p.commit(ctx, b.next)
+	traced.stage("commit", interval{began, time.Now()})
 	return nil
 }
+
+// reject notes the events that ClickHouse does not take: when the range is done
+// again, which comes next, they go to the quarantine and the rest to the trail.
+func (p *partition) reject(err error) {
+	var refused *trail.RefusedError
+	if !errors.As(err, &refused) {
+		return
+	}
+	rejected := maps.Clone(p.rejected) // the judge reads the old one
+	if rejected == nil {
+		rejected = make(map[int64]*event.Fault)
+	}
+	for _, offset := range refused.Offsets {
+		rejected[offset] = &event.Fault{
+			Code: ReasonRejected, Got: fmt.Sprintf("an event that ClickHouse does not take (%s, code %d)", refused.Name, refused.Code),
+			Want: "an event that fits the table trail", Mend: "look at the table's constraints and at what was added to its columns and indexes, then replay",
+		}
+	}
+	p.rejected = rejected
+}
+
+// commitAgain is when a commit that failed is tried again, where no event comes
+// whose commit covers it.
+const commitAgain = 5 * time.Second
 
 // linger is a context that ends a while after ctx does.
 func (p *partition) linger(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -205,18 +241,21 @@ func (p *partition) linger(ctx context.Context) (context.Context, context.Cancel
 
 // commit tells Kafka that all before next is in the trail. It goes through the
 // generation that delivered it: Kafka refuses it where the partition has gone
-// to another process. A failure costs nothing, as the trail knows better.
+// to another process. A failure costs nothing, as the trail knows better; but
+// whoever looks at the group's lag does not, so it is tried again.
 func (p *partition) commit(ctx context.Context, next int64) {
 	if next <= p.committed {
 		return
 	}
 	began := time.Now()
-	err := p.gen.CommitOffsets(map[string]map[int]int64{p.topic: {int(p.id): next}})
+	err := p.gen.commit(p.topic, p.id, next)
 	if err != nil {
+		p.metrics.failed(ctx, "commit")
+		p.owed = next
 		p.log.WarnContext(ctx, "could not commit; the next commit covers it", slog.Int64("next", next), slog.Any("error", err))
 		return
 	}
 	p.metrics.stage(ctx, "commit", time.Since(began))
-	p.committed = next
+	p.committed, p.owed = next, 0
 	p.progress.commit(next)
 }

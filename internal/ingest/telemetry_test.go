@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,15 @@ func TestTelemetryTellsOfNobody(t *testing.T) {
 	reader, spans := metric.NewManualReader(), tracetest.NewInMemoryExporter()
 	var log bytes.Buffer
 	cfg := w.config()
+	listed := with(1, func(*event.Event) {}).Source
+	cfg.Sources = []string{listed}
+	fresh := uint64(0)
+	cfg.Freshness = func(seconds float64, events uint64) {
+		if seconds < 0 || seconds > 3600 {
+			t.Errorf("events were stored %v s after they were recorded", seconds)
+		}
+		fresh += events
+	}
 	cfg.Meter = metric.NewMeterProvider(metric.WithReader(reader))
 	cfg.Tracer = trace.NewTracerProvider(trace.WithSyncer(spans))
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -55,25 +65,29 @@ func TestTelemetryTellsOfNobody(t *testing.T) {
 		}
 	}
 	for what, want := range map[string]int64{
-		"andmerada.ingest.events topic=events":               5,
-		"andmerada.ingest.quarantined reason=wrong-type":     1,
-		"andmerada.ingest.quarantined reason=not-json":       1,
-		"andmerada.ingest.verdicts verdict=allowed":          int64(i.Stats().Verdicts["allowed"]),
-		"andmerada.ingest.verdicts verdict=review":           int64(i.Stats().Verdicts["review"]),
-		"andmerada.ingest.quarantined reason=not-cloudevent": 1,
+		"andmerada.ingest.events topic=events":                            5,
+		"andmerada.ingest.quarantined reason=wrong-type,source=" + listed: 1,
+		"andmerada.ingest.quarantined reason=not-json,source=" + listed:   1,
+		"andmerada.ingest.verdicts controller=elektrum,verdict=allowed":   int64(i.Stats().Verdicts["allowed"]),
+		"andmerada.ingest.verdicts controller=elektrum,verdict=review":    int64(i.Stats().Verdicts["review"]),
+		"andmerada.ingest.quarantined reason=not-cloudevent,source=other": 1,
+		"andmerada.ingest.rebalances ":                                    1,
 	} {
 		if counts[what] != want {
 			t.Errorf("%s: %d, want %d; there are %v", what, counts[what], want, counts)
 		}
 	}
-	for _, name := range []string{"andmerada.ingest.lag", "andmerada.ingest.stalled", "andmerada.ingest.batch.rows", "andmerada.ingest.stage.duration"} {
+	for _, name := range []string{"andmerada.ingest.lag", "andmerada.ingest.stalled", "andmerada.ingest.batch.rows", "andmerada.ingest.batch.size", "andmerada.ingest.lag.time", "andmerada.ingest.member", "andmerada.ingest.partitions", "andmerada.ingest.memory.used", "andmerada.ingest.stage.duration"} {
 		if !strings.Contains(names, name+" ") {
 			t.Errorf("no metric %s among %s", name, names)
 		}
 	}
 	ended := spans.GetSpans()
-	if len(ended) == 0 || ended[0].Name != "ingest batch" {
+	if !slices.ContainsFunc(ended, func(s tracetest.SpanStub) bool { return s.Name == "write events" }) {
 		t.Errorf("spans: %+v", ended)
+	}
+	if fresh != 5 {
+		t.Errorf("the age of %d events was told", fresh)
 	}
 	if log.Len() == 0 {
 		t.Error("nothing is logged")

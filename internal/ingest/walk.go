@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unsafe"
 
 	"github.com/segmentio/kafka-go/protocol"
 	fetchapi "github.com/segmentio/kafka-go/protocol/fetch"
@@ -33,8 +34,12 @@ type chunk struct {
 	items []item
 	next  int64 // the offset after the last item
 	bytes int
+	held  int // about what it took to fetch it, with what the records lie in
 
-	behind bool // there was more in the log when it was fetched
+	high   int64 // the log's end when it was fetched; 0 = not known
+	behind bool  // there was more in the log when it was fetched
+	failed error // why nothing comes after it
+	when   interval
 
 	buf     []byte
 	headers []event.Header
@@ -51,7 +56,7 @@ func (c *chunk) reset(next int64) {
 	if cap(c.buf) > maxKept {
 		c.buf = nil
 	}
-	c.next, c.bytes, c.behind = next, 0, false
+	c.next, c.bytes, c.held, c.high, c.behind, c.failed, c.when = next, 0, 0, 0, false, nil, interval{}
 }
 
 // gapTo adds a gap from next up to and without offset end.
@@ -81,6 +86,7 @@ func (c *chunk) copyOf(b protocol.Bytes) ([]byte, error) {
 		return nil, fmt.Errorf("read a record: %w", err)
 	}
 	c.bytes += n
+	c.held += n
 	return part, nil
 }
 
@@ -97,13 +103,23 @@ func (c *chunk) add(r *protocol.Record) error {
 	for _, h := range r.Headers {
 		c.headers = append(c.headers, event.Header(h))
 		c.bytes += len(h.Key) + len(h.Value)
+		c.held += len(h.Key) + len(h.Value)
 	}
 	c.items = append(c.items, item{Record: Record{
 		Offset: r.Offset, Time: r.Time, Key: key, Value: value, Headers: c.headers[start:len(c.headers):len(c.headers)],
 	}})
 	c.next = r.Offset + 1
+	c.held += perItem + len(r.Headers)*perHeader
 	return nil
 }
+
+// What records lie in, in bytes: an item, a header's two slices, and the page that
+// the transport unpacks a batch into, however small that is.
+const (
+	perItem   = int(unsafe.Sizeof(item{}))
+	perHeader = int(unsafe.Sizeof(event.Header{}))
+	perBatch  = 64 << 10
+)
 
 func closeBytes(b protocol.Bytes) error {
 	if b == nil {
@@ -123,6 +139,7 @@ func (c *chunk) walk(records protocol.RecordReader, aborted []fetchapi.ResponseT
 	}
 	taken := newAborts(aborted)
 	began := c.next
+	c.held += len(batches) * perBatch
 	for _, batch := range batches {
 		if err := c.batch(batch, taken, until); err != nil {
 			return err
@@ -157,6 +174,11 @@ func (c *chunk) batch(batch protocol.RecordReader, taken aborts, until int64) er
 		if err != nil {
 			return fmt.Errorf("read a batch of records: %w", err)
 		}
+		if c.high > 0 && r.Offset >= c.high {
+			// The checksum does not cover where a batch begins. Taken for a hole,
+			// all up to there would be passed over.
+			return errors.Join(fmt.Errorf("%w: a record has offset %d, and the log ends at %d", errUnreadable, r.Offset, c.high), closeBytes(r.Key), closeBytes(r.Value))
+		}
 		skip := r.Offset < c.next || r.Offset > until
 		if r.Offset >= c.next {
 			c.gapTo(min(r.Offset, until+1), GapCompacted)
@@ -168,7 +190,7 @@ func (c *chunk) batch(batch protocol.RecordReader, taken aborts, until int64) er
 				return fmt.Errorf("read a transaction's marker: %w", err)
 			}
 			if control.Type == abortMarker {
-				taken.end(marker.ProducerID)
+				taken.end(marker.ProducerID, r.Offset)
 			}
 		case skip || reason != "":
 			if err := errors.Join(closeBytes(r.Key), closeBytes(r.Value)); err != nil {
@@ -210,8 +232,10 @@ func (a aborts) has(producer, offset int64) bool {
 	return len(firsts) > 0 && firsts[0] <= offset
 }
 
-func (a aborts) end(producer int64) {
-	if firsts := a[producer]; len(firsts) > 0 {
+// end takes an abort marker: of the transaction that began before it, which need
+// not be one of those that the fetch is about.
+func (a aborts) end(producer, marker int64) {
+	if firsts := a[producer]; len(firsts) > 0 && firsts[0] < marker {
 		a[producer] = firsts[1:]
 	}
 }

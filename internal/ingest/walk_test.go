@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -75,6 +76,7 @@ func TestWalk(t *testing.T) {
 		"aborted, between others":        {5, everything, []protocol.RecordReader{transactional(1, 5), transactional(2, 6), plain(7), marker(1, 8, abort), marker(2, 9, commit)}, []fetchapi.ResponseTransaction{{ProducerID: 1, FirstOffset: 5}}, "5-5:aborted-transaction 6 7 8-9:transaction-marker", 10},
 		"committed, then aborted, then committed":   {5, everything, []protocol.RecordReader{transactional(1, 5), marker(1, 6, commit), transactional(1, 7), marker(1, 8, abort), transactional(1, 9), marker(1, 10, commit)}, []fetchapi.ResponseTransaction{{ProducerID: 1, FirstOffset: 7}}, "5 6-6:transaction-marker 7-7:aborted-transaction 8-8:transaction-marker 9 10-10:transaction-marker", 11},
 		"aborted twice, listed in whatever order":   {5, everything, []protocol.RecordReader{transactional(1, 5), marker(1, 6, abort), transactional(1, 7), marker(1, 8, abort), transactional(1, 9)}, []fetchapi.ResponseTransaction{{ProducerID: 1, FirstOffset: 7}, {ProducerID: 1, FirstOffset: 5}}, "5-5:aborted-transaction 6-6:transaction-marker 7-7:aborted-transaction 8-8:transaction-marker 9", 10},
+		"the marker of a transaction before":        {5, everything, []protocol.RecordReader{marker(1, 5, abort), transactional(1, 6), marker(1, 7, abort)}, []fetchapi.ResponseTransaction{{ProducerID: 1, FirstOffset: 6}}, "5-5:transaction-marker 6-6:aborted-transaction 7-7:transaction-marker", 8},
 		"not transactional, though of the producer": {5, everything, []protocol.RecordReader{&protocol.RecordBatch{BaseOffset: 5, ProducerID: 1, Records: records(5)}}, []fetchapi.ResponseTransaction{{ProducerID: 1, FirstOffset: 5}}, "5", 6},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,5 +114,45 @@ func TestChunksForgetAndShareNothing(t *testing.T) {
 	c.reset(7)
 	if c.buf != nil || len(c.items) != 0 || c.next != 7 {
 		t.Error("a huge buffer is kept")
+	}
+}
+
+// TestOffsetsBeyondTheLogAreNoHole flips a bit in where a batch begins, which
+// its checksum does not cover.
+func TestOffsetsBeyondTheLogAreNoHole(t *testing.T) {
+	t.Parallel()
+	var c chunk
+	c.reset(5)
+	c.high = 9
+	err := c.walk(&protocol.RecordStream{Records: []protocol.RecordReader{plain(5, 6), plain(7 + 1<<20)}}, nil, everything)
+	if !errors.Is(err, errUnreadable) || c.text() != "5 6" || c.next != 7 {
+		t.Errorf("%v; %q, next %d", err, c.text(), c.next)
+	}
+}
+
+// TestWhatIsAskedForFollowsWhatItUnpacksTo: events that compress to a tenth are
+// held within the limit, and those that do not are fetched in as large parts.
+func TestWhatIsAskedForFollowsWhatItUnpacksTo(t *testing.T) {
+	t.Parallel()
+	const limit = 4 << 20
+	for _, ratio := range []int{1, 3, 10, 40} {
+		l := newBrokerLog(nil, "", 0, limit, 0)
+		for n := range 100 {
+			got := l.ask * ratio
+			l.unpacked(got, true)
+			if n < 10 {
+				continue
+			}
+			if got > limit+limit/4 || got < limit/2 {
+				t.Fatalf("of what unpacks to %d times itself, fetch %d held %d bytes", ratio, n, got)
+			}
+		}
+		asked := l.ask
+		for range 100 { // a trickle says nothing about what a backlog unpacks to
+			l.unpacked(1000, false)
+		}
+		if l.ask != asked {
+			t.Errorf("after a trickle %d bytes are asked for, not %d", l.ask, asked)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package project
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -56,12 +57,12 @@ func TestComposeRefusesUnknownKeys(t *testing.T) {
 func TestComposeServices(t *testing.T) {
 	t.Parallel()
 	p := compose(t)
-	for _, name := range []string{"kafka", "topic", "clickhouse", "ingest", "server"} {
+	for _, name := range []string{"kafka", "topic", "clickhouse", "ingest", "intake", "server", "prometheus", "grafana"} {
 		if _, there := p.Services[name]; !there {
 			t.Errorf("there is no service %s", name)
 		}
 	}
-	pinned := regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+:[0-9]+\.[0-9]+(\.[0-9]+)?$`) // no registry, a version
+	pinned := regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+:v?[0-9]+\.[0-9]+(\.[0-9]+)?$`) // no registry, a version
 	used := make(map[string]bool)
 	for name, s := range p.Services {
 		if s.Build == nil && !pinned.MatchString(s.Image) {
@@ -189,16 +190,24 @@ type settings struct {
 		Addr         string
 		User         string
 		PasswordFile string `yaml:"password_file"`
+		Cases        struct {
+			User         string
+			PasswordFile string `yaml:"password_file"`
+		}
 	} `yaml:"clickhouse"`
 	SecretFile string `yaml:"secret_file"`
 	Listen     string
+	Intake     struct {
+		Tokens string `yaml:"tokens_file"`
+		Listen string
+	}
 }
 
 func TestComposeConfigurations(t *testing.T) {
 	t.Parallel()
 	p := compose(t)
 	users := read(t, "deploy/compose/clickhouse-users.xml")
-	for _, name := range []string{"ingest", "server"} {
+	for name, addr := range map[string]string{"ingest": "clickhouse:9000", "server": "clickhouse:9000", "intake": ""} {
 		s := p.Services[name]
 		if len(s.Configs) != 1 {
 			t.Fatalf("%s mounts %d configurations", name, len(s.Configs))
@@ -214,16 +223,22 @@ func TestComposeConfigurations(t *testing.T) {
 		if err := yaml.Unmarshal(data, &c); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if !slices.Equal(c.Kafka.Brokers, []string{"kafka:9092"}) || c.ClickHouse.Addr != "clickhouse:9000" {
+		if !slices.Equal(c.Kafka.Brokers, []string{"kafka:9092"}) || c.ClickHouse.Addr != addr {
 			t.Errorf("%s: reaches for Kafka at %v and for ClickHouse at %s", name, c.Kafka.Brokers, c.ClickHouse.Addr)
 		}
 		if c.Kafka.Topic != ingest.DefaultTopic || !slices.Contains(p.Services["topic"].Command, "--topic="+c.Kafka.Topic) {
 			t.Errorf("%s: the topic %s is not the one that is made", name, c.Kafka.Topic)
 		}
-		if !strings.Contains(users, "<"+c.ClickHouse.User+">") {
+		if addr != "" && !strings.Contains(users, "<"+c.ClickHouse.User+">") {
 			t.Errorf("%s: ClickHouse has no user %s", name, c.ClickHouse.User)
 		}
-		for _, file := range []string{c.SecretFile, c.ClickHouse.PasswordFile} {
+		if name == "server" && !strings.Contains(users, "<"+c.ClickHouse.Cases.User+">") {
+			t.Errorf("%s: ClickHouse has no user %q to keep cases by", name, c.ClickHouse.Cases.User)
+		}
+		for _, file := range []string{c.SecretFile, c.ClickHouse.PasswordFile, c.ClickHouse.Cases.PasswordFile, c.Intake.Tokens} {
+			if file == "" {
+				continue
+			}
 			mounted := slices.ContainsFunc(s.Secrets, func(m types.ServiceSecretConfig) bool {
 				return m.Target == file || m.Target == "" && "/run/secrets/"+m.Source == file
 			})
@@ -231,8 +246,14 @@ func TestComposeConfigurations(t *testing.T) {
 				t.Errorf("%s: the secret %s is not mounted", name, file)
 			}
 		}
-		if name == "server" && (len(s.Ports) != 1 || !strings.HasSuffix(c.Listen, ":"+s.Ports[0].Published) || s.Ports[0].Target != 8080) {
-			t.Errorf("server listens at %s, which is not the port that is published", c.Listen)
+		if name == "intake" {
+			if len(s.Secrets) != 1 {
+				t.Errorf("the intake is given %d secrets: it needs the tokens alone", len(s.Secrets))
+			}
+			c.Listen = c.Intake.Listen
+		}
+		if name != "ingest" && (len(s.Ports) != 1 || !strings.HasSuffix(c.Listen, ":"+s.Ports[0].Published) || !strings.HasSuffix(c.Listen, fmt.Sprintf(":%d", s.Ports[0].Target))) {
+			t.Errorf("%s listens at %s, which is not the port that is published", name, c.Listen)
 		}
 	}
 }
@@ -253,7 +274,7 @@ func TestPrepare(t *testing.T) {
 	made := func() map[string]string {
 		run(t, "", filepath.Join(dir, "prepare"))
 		contents := make(map[string]string)
-		for _, name := range []string{"secrets/pseudonyms", "secrets/clickhouse-writer-password", "secrets/clickhouse-reader-password", "secrets/clickhouse-users.xml", "../../.env"} {
+		for _, name := range []string{"secrets/pseudonyms", "secrets/clickhouse-writer-password", "secrets/clickhouse-reader-password", "secrets/clickhouse-cases-password", "secrets/clickhouse-grafana-password", "secrets/grafana-admin-password", "secrets/intake-tokens", "secrets/clickhouse-users.xml", "../../.env"} {
 			file := filepath.Join(dir, name)
 			data, err := os.ReadFile(file)
 			if err != nil {
@@ -279,7 +300,7 @@ func TestPrepare(t *testing.T) {
 	if len(first["secrets/pseudonyms"]) != 64 || first["secrets/pseudonyms"] == first["secrets/clickhouse-writer-password"] {
 		t.Error("the secrets are not 256 bits drawn at random")
 	}
-	if users := first["secrets/clickhouse-users.xml"]; strings.Contains(users, "SHA256") || len(regexp.MustCompile(`<password_sha256_hex>[0-9a-f]{64}</`).FindAllString(users, -1)) != 2 {
+	if users := first["secrets/clickhouse-users.xml"]; strings.Contains(users, "SHA256") || len(regexp.MustCompile(`<password_sha256_hex>[0-9a-f]{64}</`).FindAllString(users, -1)) != 4 {
 		t.Error("the users' passwords were not put in")
 	}
 }

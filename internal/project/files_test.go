@@ -29,7 +29,7 @@ func files(t *testing.T) []string {
 			return err
 		case d.IsDir() && (slices.Contains(notOurs, name) || d.Name() == "node_modules"):
 			return fs.SkipDir
-		case d.Type().IsRegular() && name != ".env":
+		case d.Type().IsRegular() && name != ".env" && name != ".git": // in a worktree .git is a file
 			all = append(all, name)
 		}
 		return nil

@@ -24,6 +24,7 @@ var mayImport = []struct {
 	{"internal/register/condition", []string{"internal/event"}},
 	{"internal/register", []string{"internal/event", "internal/register/condition"}},
 	{"internal/verdict", []string{"internal/event", "internal/register/condition", "internal/register"}},
+	{"internal/schemaregistry", []string{"internal/event"}}, // I/O, but knows of nothing else
 	{"internal/registerexport", []string{"internal/register/condition", "internal/register"}},
 
 	// What is stored and recalled.
@@ -31,7 +32,14 @@ var mayImport = []struct {
 	{"internal/facts", []string{"internal/event", "internal/identity"}},
 	{"internal/trail", []string{"internal/event", "internal/identity", "internal/register", "internal/verdict"}},
 
+	{"deploy/unusual", nil}, // a file only
+	{"internal/unusual", []string{"internal/event", "deploy/unusual"}},
+	{"internal/profile", nil},
 	{"internal/duties", []string{"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts"}},
+
+	// Who asks, and that they asked.
+	{"internal/emit", []string{"internal/event"}},
+	{"internal/access", []string{"internal/event", "internal/identity"}},
 
 	// What is done with it.
 	{"internal/replay", []string{
@@ -42,44 +50,60 @@ var mayImport = []struct {
 	}},
 	{"internal/findings", []string{"internal/event", "internal/register", "internal/trail"}},
 	{"internal/answer", []string{
-		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/duties",
+		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/profile", "internal/duties", "internal/unusual",
 	}},
+	{"internal/bundle", []string{
+		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/replay", "internal/answer",
+	}},
+	{"internal/report", []string{"internal/event", "internal/register", "internal/verdict", "internal/unusual", "internal/answer"}},
 	{"internal/ingest", []string{
-		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
+		"internal/event", "internal/schemaregistry", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail",
 	}},
 	{"internal/quarantine", []string{"internal/event", "internal/register", "internal/identity", "internal/facts", "internal/trail", "internal/ingest"}},
-	{"internal/server", []string{"internal/event", "internal/register", "internal/verdict", "internal/answer"}},
+	{"internal/server", []string{"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/unusual", "internal/access", "internal/answer", "internal/bundle", "internal/report"}},
 
 	// Aside: what a source system has, and what the demo and the tests run on.
 	{"deploy/registers", nil}, // files only
+	{"deploy/profiles", nil},  // files only
 	{"internal/telemetry", nil},
+	{"internal/health", nil},
 	{"internal/secure", nil},
-	{"internal/emit", []string{"internal/event"}},
+	{"internal/intake", []string{"internal/event", "internal/emit"}},
 	{"internal/history", []string{"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts"}},
 	{"internal/embedded/freeport", nil},
 	{"internal/embedded", []string{"internal/embedded/freeport"}},
-	{"internal/embedded/apachekafka", []string{"internal/embedded/freeport"}},
+	{"internal/embedded/cached", nil},
+	{"internal/embedded/java", nil},
+	{"internal/embedded/apachekafka", []string{"internal/embedded/freeport", "internal/embedded/cached", "internal/embedded/java"}},
+	{"internal/embedded/apicurio", []string{"internal/embedded/freeport", "internal/embedded/cached", "internal/embedded/java"}},
 
 	// For tests.
+	{"internal/frugaltest", nil},
 	{"internal/embedded/embeddedtest", []string{"internal/embedded"}},
 	{"internal/secure/securetest", nil},
 	{"internal/verdict/casetest", []string{"internal/event", "internal/register", "internal/verdict"}},
 	{"internal/answer/answertest", []string{
 		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/facts", "internal/trail", "internal/answer",
-		"internal/embedded", "internal/embedded/embeddedtest",
+		"internal/profile", "deploy/profiles", "internal/embedded", "internal/embedded/embeddedtest",
+	}},
+	{"internal/answer/model", []string{
+		"internal/event", "internal/register", "internal/verdict", "internal/identity", "internal/trail", "internal/unusual", "internal/answer",
 	}},
 	{"internal/slice", nil},
+	{"internal/chaos", nil},
+	{"internal/foreign", nil},
+	{"internal/foreign/clients", []string{"internal/embedded/cached"}},
 	{"internal/project", nil},
 }
 
 // aside may be imported by any test.
 var aside = []string{
-	"deploy/registers", "schemas", "internal/emit", "internal/history", "internal/embedded", "internal/embedded/apachekafka", "internal/embedded/embeddedtest",
-	"internal/verdict/casetest", "internal/answer/answertest", "internal/secure/securetest",
+	"deploy/registers", "deploy/profiles", "schemas", "internal/emit", "internal/history", "internal/embedded", "internal/embedded/apachekafka", "internal/embedded/embeddedtest",
+	"internal/embedded/apicurio", "internal/embedded/cached", "internal/verdict/casetest", "internal/answer/answertest", "internal/answer/model", "internal/secure/securetest", "internal/frugaltest",
 }
 
 // everywhere are tests that are about the whole and may import anything.
-var everywhere = []string{"schemas", "internal/slice", "internal/project", "cmd/andmerada", "cmd/bench"}
+var everywhere = []string{"schemas", "internal/slice", "internal/chaos", "internal/foreign", "internal/project", "cmd/andmerada", "cmd/bench"}
 
 // reserved are modules that only the packages named may import: each stands for
 // something that one room alone should know. Tests may import them, to see by
@@ -90,9 +114,14 @@ var reserved = map[string][]string{
 	"github.com/google/cel-go":      nil, // its old name
 	"github.com/segmentio/kafka-go": {"internal/ingest", "internal/emit", "internal/findings", "internal/quarantine", "internal/secure", "internal/embedded", "internal/embedded/apachekafka", "cmd/bench"},
 	"github.com/twmb/":              {"internal/embedded", "cmd/bench"},
+	"github.com/hamba/avro":         {"internal/event"}, // parses schemas; its decoder is not for bytes from outside
+	"github.com/sony/gobreaker":     {"internal/schemaregistry"},
 	"github.com/ebitengine/purego":  {"internal/embedded"},
-	"github.com/danielgtaylor/huma": {"internal/server", "cmd/andmerada"},
+	"github.com/coreos/go-oidc":     {"internal/access"},
+	"golang.org/x/oauth2":           {"internal/access"},
+	"github.com/danielgtaylor/huma": {"internal/server", "internal/intake", "cmd/andmerada"},
 	"github.com/a-h/templ":          {"internal/server"},
+	"codeberg.org/go-pdf/fpdf":      {"internal/report"},
 	"github.com/spf13/cobra":        {"cmd/andmerada"},
 	"github.com/prometheus/":        {"internal/telemetry"},
 	"go.opentelemetry.io/otel/sdk":  {"internal/telemetry"},

@@ -18,6 +18,7 @@ import (
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/identity"
 	"github.com/andmerada/andmerada/internal/ingest"
+	"github.com/andmerada/andmerada/internal/trail"
 )
 
 // ReplayHeader is the header of a copy: the place of the record it is a copy
@@ -51,9 +52,39 @@ func ParsePlace(s string) (p identity.Place, err error) {
 	return identity.Place{Topic: parts[0], Partition: int32(partition), Offset: int64(offset)}, nil
 }
 
+// ParseRange reads topic/partition/first-last, both ends included, or fails with
+// [ErrPlace].
+func ParseRange(s string) (r trail.Range, err error) {
+	text, last, found := cutLast(s, "-")
+	p, err := ParsePlace(text)
+	if err != nil || !found {
+		return r, ErrPlace
+	}
+	end, err := strconv.ParseUint(last, 10, 63)
+	if err != nil || int64(end) < p.Offset {
+		return r, ErrPlace
+	}
+	return trail.Range{Topic: p.Topic, Partition: p.Partition, First: p.Offset, Last: int64(end)}, nil
+}
+
+// cutLast cuts at the last sep: a topic's name may have one too.
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// ErrElsewhere says that the quarantine has only a record's place and hash.
+var ErrElsewhere = errors.New("its bytes are in Kafka alone, at that place, until Kafka deletes them")
+
 // Open unseals a record. It fails with [identity.ErrSealed] if another secret
 // sealed it.
 func Open(keys *identity.Keys, sealed []byte, at identity.Place) (ingest.Record, error) {
+	if len(sealed) == 0 {
+		return ingest.Record{}, fmt.Errorf("%s: %w", PlaceText(at), ErrElsewhere)
+	}
 	body, err := keys.Open(sealed, at)
 	if err != nil {
 		return ingest.Record{}, fmt.Errorf("%s: %w", PlaceText(at), err)

@@ -26,7 +26,12 @@ import (
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
-func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if text := os.Getenv(killEnv); text != "" {
+		victim(text)
+	}
+	os.Exit(embeddedtest.Main(m))
+}
 
 const topic = "events"
 
@@ -34,16 +39,22 @@ const topic = "events"
 type world struct {
 	t         *testing.T
 	cfg       Config
+	store     trail.Config
 	registers atomic.Pointer[register.Set]
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, change ...func(*ingest.Limits)) *world {
 	t.Helper()
+	limits := ingest.Limits{Age: 20 * time.Millisecond, RecentIDs: 1000, Session: 6 * time.Second, Backoff: time.Second}
+	for _, f := range change {
+		f(&limits)
+	}
 	w := &world{t: t}
 	broker := embeddedtest.Kafka(t, 1).Addr()
 	house := embeddedtest.ClickHouse(t)
 	user, password := house.Credentials(embedded.Writer)
-	db, err := trail.Open(t.Context(), trail.Config{Addr: house.Addr(), Database: embeddedtest.Database(t), User: user, Password: password, Timeout: 20 * time.Second})
+	w.store = trail.Config{Addr: house.Addr(), Database: embeddedtest.Database(t), User: user, Password: password, Timeout: 20 * time.Second}
+	db, err := trail.Open(t.Context(), w.store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	}
 	in, err := ingest.New(ingest.Config{
 		Brokers: w.cfg.Brokers, Topics: []string{topic}, Trail: db, Registers: w.registers.Load, Keys: w.cfg.Keys, Facts: facts.New(),
-		Limits: ingest.Limits{Age: 20 * time.Millisecond, RecentIDs: 1000, Session: 6 * time.Second, Backoff: time.Second},
+		Limits: limits,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -285,12 +296,61 @@ func TestReplayRefused(t *testing.T) {
 	}
 }
 
+// Of a source that sends too much poison the quarantine has the places alone:
+// replay reads the records from Kafka.
+func TestReplayOfWhatKafkaAloneHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(l *ingest.Limits) { l.Quarantine = 1 })
+	w.send(billing(t, "e-1"), billing(t, "e-2"))
+	w.settled(2)
+	at := identity.Place{Topic: topic, Offset: 1}
+	page, err := w.cfg.Trail.Quarantined(t.Context(), trail.QuarantineFilter{Places: []identity.Place{at}}, nil, 10)
+	if err != nil || len(page) != 1 || !strings.Contains(page[0].Detail, "Kafka alone") {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	sealed, err := w.cfg.Trail.QuarantineSealed(t.Context(), []identity.Place{at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(w.cfg.Keys, sealed[at], at); !errors.Is(err, ErrElsewhere) {
+		t.Errorf("its bytes are kept: %v", err)
+	}
+	w.load("")
+	if res := w.replay(trail.QuarantineFilter{Source: "crm"}, nil); res.Sent != 2 || !res.OK() {
+		t.Errorf("%+v", res)
+	}
+	ids, _ := w.settled(4)
+	if got := strings.Join(ids, ", "); got != "e-1 false, e-2 false" {
+		t.Errorf("the trail has %s", got)
+	}
+	// What Kafka has deleted, and a record of another topic of that name, are not sent.
+	r := &replayer{Config: w.cfg}
+	gone := page[0]
+	gone.Place.Offset = 1000
+	if _, err := r.open(t.Context(), &gone, nil); !errors.Is(err, ingest.ErrGone) {
+		t.Errorf("what Kafka does not have: %v", err)
+	}
+	other := page[0]
+	other.Place.Offset = 0
+	if _, err := r.open(t.Context(), &other, nil); err == nil || !strings.Contains(err.Error(), "another record") {
+		t.Errorf("a record that is another: %v", err)
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"", "a", "a/1", "/1/1", "a/-1/1", "a/1/-1", "a/1/x", "a/b/1/1", "a/4294967295/1", "a/1/9223372036854775808"} {
 		if p, err := ParsePlace(bad); !errors.Is(err, ErrPlace) {
 			t.Errorf("%q: %v, %v", bad, p, err)
 		}
+	}
+	for _, bad := range []string{"", "a/1/2", "a/1/2-1", "a/1/-2", "a/1/1-", "a/1/1-x", "a/1/x-1", "/1/1-2", "a/1/1-9223372036854775808"} {
+		if r, err := ParseRange(bad); !errors.Is(err, ErrPlace) {
+			t.Errorf("%q: %v, %v", bad, r, err)
+		}
+	}
+	if r, err := ParseRange("a-b/1/17-17"); err != nil || r != (trail.Range{Topic: "a-b", Partition: 1, First: 17, Last: 17}) {
+		t.Errorf("%v, %v", r, err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		p := identity.Place{Topic: rapid.StringMatching(`[a-zA-Z0-9._-]{1,249}`).Draw(t, "topic"), Partition: rapid.Int32Min(0).Draw(t, "partition"), Offset: rapid.Int64Min(0).Draw(t, "offset")}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -25,9 +26,16 @@ type Config struct {
 	Select trail.QuarantineFilter
 	// Again sends also what was sent before: a record that is named by its
 	// place in any case, others if they have come back to the quarantine since.
-	Again  bool
+	Again bool
+	// Mended is sent in place of the one record that Select names by its place,
+	// if that has not been sent, or has come back.
+	Mended *Mended
 	DryRun bool         // count only
 	Report func(Result) // how far it is, now and then; may be nil
+
+	// For tests.
+	lasts time.Duration     // of the lease; leaseTime if 0
+	step  func(name string) // told what has been done; may be nil
 }
 
 // Result counts what became of the records selected. Each is in exactly one of
@@ -74,6 +82,15 @@ type replayer struct {
 // context; a record that can't be sent is counted, and the others go on.
 func Replay(ctx context.Context, cfg Config) (_ Result, err error) {
 	r := &replayer{Config: cfg, seen: make(map[identity.Place]bool)}
+	if r.lasts == 0 {
+		r.lasts = leaseTime
+	}
+	if r.step == nil {
+		r.step = func(string) {}
+	}
+	if r.Mended != nil && len(r.Select.Places) != 1 {
+		return r.Result, errors.New("a mended record stands in place of one record: name its place")
+	}
 	now, err := cfg.Trail.Now(ctx)
 	if err != nil {
 		return r.Result, err
@@ -86,6 +103,7 @@ func Replay(ctx context.Context, cfg Config) (_ Result, err error) {
 		if err := r.hold(ctx); err != nil {
 			return r.Result, err
 		}
+		r.step("leased")
 		defer func() { err = errors.Join(err, r.lease.Release(context.WithoutCancel(ctx))) }()
 		r.writer = &kafka.Writer{
 			Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topic, Transport: cfg.Transport,
@@ -121,7 +139,7 @@ func (r *replayer) hold(ctx context.Context) error {
 	if r.lease.Held(sendTime) {
 		return nil
 	}
-	ok, err := r.lease.Take(ctx, leaseTime)
+	ok, err := r.lease.Take(ctx, r.lasts)
 	if err == nil && !ok {
 		err = ErrBusy
 	}
@@ -135,6 +153,8 @@ func (r *replayer) due(q *trail.Quarantined) bool {
 		return false
 	case q.Sends == 0:
 		return true
+	case r.Mended != nil && !r.Again:
+		return q.Returned >= q.Sends && !slices.Contains(q.Sent, r.Mended.copyOf(q.Root).Hash())
 	case !r.Again:
 		return false
 	}
@@ -151,7 +171,7 @@ func (r *replayer) page(ctx context.Context, page []trail.Quarantined) error {
 		case !r.due(q):
 			r.Skipped++
 			continue
-		case q.Size > MaxRecord:
+		case q.Size > MaxRecord && r.Mended == nil:
 			r.TooLarge++
 			r.problem(q.Place, fmt.Sprintf("it has %d bytes, and at most %d can be sent again: the source must send it anew, in parts", q.Size, MaxRecord))
 			continue
@@ -183,15 +203,18 @@ func (r *replayer) chunk(ctx context.Context, chunk []trail.Quarantined) error {
 	for i := range chunk {
 		places[i] = chunk[i].Place
 	}
-	sealed, err := r.Trail.QuarantineSealed(ctx, places)
-	if err != nil {
-		return err
+	var sealed map[identity.Place][]byte
+	if r.Mended == nil {
+		var err error
+		if sealed, err = r.Trail.QuarantineSealed(ctx, places); err != nil {
+			return err
+		}
 	}
 	var messages []kafka.Message
 	var notes []trail.QuarantineReplay
 	for i := range chunk {
 		q := &chunk[i]
-		rec, err := Open(r.Keys, sealed[q.Place], q.Place)
+		rec, err := r.open(ctx, q, sealed[q.Place])
 		if err != nil {
 			r.Unopened++
 			r.problem(q.Place, err.Error())
@@ -199,7 +222,11 @@ func (r *replayer) chunk(ctx context.Context, chunk []trail.Quarantined) error {
 		}
 		mark(&rec, q.Root)
 		messages = append(messages, message(&rec))
-		notes = append(notes, trail.QuarantineReplay{Place: q.Root, Attempt: uint32(q.Sends) + 1, CopyHash: rec.Hash()})
+		note := trail.QuarantineReplay{Place: q.Root, Attempt: uint32(q.Sends) + 1, CopyHash: rec.Hash()}
+		if r.Mended != nil {
+			note.Mended = trail.Mended{By: r.Mended.By, Why: r.Mended.Why}
+		}
+		notes = append(notes, note)
 	}
 	if r.DryRun || len(messages) == 0 {
 		r.Sent += uint64(len(messages))
@@ -213,8 +240,10 @@ func (r *replayer) chunk(ctx context.Context, chunk []trail.Quarantined) error {
 	if err := r.Trail.RememberReplays(ctx, notes, false); err != nil {
 		return err
 	}
+	r.step("noted")
 	acknowledged := notes[:0:0]
 	errs := r.send(ctx, messages)
+	r.step("sent")
 	for i, err := range errs {
 		if err != nil {
 			r.Refused++
@@ -228,7 +257,28 @@ func (r *replayer) chunk(ctx context.Context, chunk []trail.Quarantined) error {
 	if err := r.Trail.RememberReplays(context.WithoutCancel(ctx), acknowledged, true); err != nil {
 		return fmt.Errorf("%d records were sent, and that could not be noted: the next replay sends them again, which ingest flags as duplicates: %w", len(acknowledged), err)
 	}
+	r.step("acknowledged")
 	return ctx.Err()
+}
+
+// open unseals a record, or reads it where only Kafka has it; or it is what
+// stands in its place.
+func (r *replayer) open(ctx context.Context, q *trail.Quarantined, sealed []byte) (ingest.Record, error) {
+	if r.Mended != nil {
+		return r.Mended.record, nil
+	}
+	rec, err := Open(r.Keys, sealed, q.Place)
+	if !errors.Is(err, ErrElsewhere) {
+		return rec, err
+	}
+	read, err := ingest.Read(ctx, r.Transport, r.Brokers, q.Topic, q.Partition, q.Place.Offset)
+	if err != nil {
+		return ingest.Record{}, err
+	}
+	if read.Hash() != q.BodyHash {
+		return ingest.Record{}, fmt.Errorf("%s: Kafka has another record there now: the topic was made anew", PlaceText(q.Place))
+	}
+	return *read, nil
 }
 
 // send gives an error for each message.

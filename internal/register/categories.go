@@ -108,6 +108,9 @@ func newVocabulary(src CategoriesSource) (*Vocabulary, error) {
 		if c.DPV != "" && !dpvTerm.MatchString(c.DPV) {
 			return nil, fmt.Errorf("category %q: %q is no term of the Data Privacy Vocabulary: write one such as \"pd:Name\" or \"dpv:AnonymisedData\"", c.ID, c.DPV)
 		}
+		if c.Special != "" && !slices.Contains(Specials, c.Special) {
+			return nil, fmt.Errorf("category %q: %q is no special kind of data: write one of %v", c.ID, c.Special, Specials)
+		}
 		v.byID[c.ID] = c
 		v.index[c.ID] = i
 		v.order = append(v.order, c.ID)
@@ -195,4 +198,27 @@ func (r *Register) CategoryName(id, language string) string {
 		return cmp.Or(c.Name.In(language), id)
 	}
 	return id
+}
+
+// IDs lists the categories, in the file's order.
+func (v *Vocabulary) IDs() []string { return slices.Clone(v.order) }
+
+// CategoryGroup is the group of a category in the list that all registers share,
+// empty if the list does not have it.
+func (r *Register) CategoryGroup(id string) string {
+	if c, ok := r.Vocab.byID[id]; ok {
+		return c.Group
+	}
+	return ""
+}
+
+// CategorySpecial says which of [Specials] a category is, or is part of; empty if
+// none.
+func (r *Register) CategorySpecial(id string) string {
+	for c := r.Vocab.byID[id]; c != nil; c = r.Vocab.byID[c.Parent] {
+		if c.Special != "" {
+			return c.Special
+		}
+	}
+	return ""
 }

@@ -28,6 +28,7 @@ func parse(file string, data []byte, vocab *Vocabulary, decisions []DecisionFile
 	r := &Register{
 		File: file, Version: version(data, vocab.data, decisions), Vocab: vocab,
 		purposes: make(map[string]*Purpose), recipients: make(map[string]*Recipient), settling: make(map[string][]*Decision),
+		text: data, decided: decisions,
 	}
 	doc, findings := decodeYAML(file, data, &r.Source)
 	if findings != nil {

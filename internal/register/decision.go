@@ -29,7 +29,7 @@ func (d *Decision) On(day event.Date) bool { return d.from <= day && day <= d.un
 
 // GeneralRules are the rules that hold for every register, by id; a decision
 // may settle their reviews as well.
-var GeneralRules = []string{"X-01", "X-02", "X-03"}
+var GeneralRules = []string{"X-01", "X-02", "X-03", "X-04"}
 
 // readDecisions reads the decisions on the registers of one controller, by name.
 func readDecisions(fsys fs.FS, controller string) ([]DecisionFile, error) {

@@ -31,6 +31,19 @@ type Register struct {
 	recipients map[string]*Recipient
 	settling   map[string][]*Decision // by general rule
 	plans      plans
+	text       []byte         // of the file
+	decided    []DecisionFile // beside it
+}
+
+// Files are the files that the register was compiled from, by name, such that
+// [Load] of a directory of these gives a register of the same version. Nobody may
+// change what is in them.
+func (r *Register) Files() map[string][]byte {
+	files := map[string][]byte{CategoriesFile: r.Vocab.data, r.File: r.text}
+	for _, d := range r.decided {
+		files[d.Name] = d.Data
+	}
+	return files
 }
 
 // Purpose is a purpose of the register, with what its lists amount to.

@@ -321,8 +321,17 @@ type CategorySource struct {
 	SumOfParts bool `yaml:"sum_of_parts,omitempty"`
 	// DPV is its term in the W3C Data Privacy Vocabulary, or in its extension for
 	// personal data: "dpv:Consent", "pd:Name"; "" where there is none.
-	DPV  string `yaml:"dpv,omitempty"`
-	Note string `yaml:"note,omitempty"`
+	DPV string `yaml:"dpv,omitempty"`
+	// Special says which of [Specials] it is; its parts are too.
+	Special string `yaml:"special,omitempty"`
+	Note    string `yaml:"note,omitempty"`
+}
+
+// Specials are the kinds of data that a breach weighs more with: the special
+// categories of GDPR Art. 9(1), data on offences (Art. 10), and national
+// identification numbers (Art. 87).
+var Specials = []string{
+	"origin", "politics", "beliefs", "trade-union", "genetic", "biometric", "health", "sex-life", "offences", "national-identifier",
 }
 
 // Bases are the legal bases that a purpose may name (GDPR Art. 6(1)).

@@ -4,21 +4,21 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/andmerada/andmerada/internal/access"
 	"github.com/andmerada/andmerada/internal/answer"
 )
 
 // driftPage shows where what is done and what is declared part ways.
 func (s *server) driftPage(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	req := answer.DriftRequest{Controller: query.Get("controller"), From: query.Get("from"), To: query.Get("to")}
-	s.asked(r.Context(), "drift", req.Controller)
-	a, err := answer.DriftOf(r.Context(), s.answers(), req)
+	of := s.ofController(r, access.Drift)
+	req := answer.DriftRequest{Controller: of.controller, From: query.Get("from"), To: query.Get("to")}
+	a, err := ask(r.Context(), s, access.Drift, of, func(d answer.Deps) (*answer.DriftAnswer, error) { return answer.DriftOf(r.Context(), d, req) }, nil)
 	if err != nil {
-		status, f := s.failed(r.Context(), err)
-		s.fault(w, r, status, f)
+		s.failedPage(w, r, err)
 		return
 	}
-	s.render(w, r, http.StatusOK, driftView(s.frame("Drift", "drift"), a, req))
+	s.render(w, r, http.StatusOK, driftView(s.frame(r, "Drift", "/drift"), a, req))
 }
 
 // driftTitles say what each kind of drift is.

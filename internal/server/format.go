@@ -40,6 +40,27 @@ func at(t time.Time, zone *time.Location) string {
 	return t.In(zone).Format("2006-01-02 15:04:05")
 }
 
+// moment is a time as exactly as an answer may tell it.
+func moment(precision string, t time.Time, zone *time.Location) string {
+	if precision == "" || t.IsZero() {
+		return at(t, zone)
+	}
+	return dayOf(t, zone)
+}
+
+// groundText is on what ground something is left out, and how much.
+func groundText(r *answer.Restriction) string {
+	text := "Ground: " + r.Ground + "."
+	switch {
+	case r.Count == nil:
+	case r.Applied:
+		text += " Left out: " + plural(*r.Count, "event", "events") + "."
+	default:
+		text += " That would be " + plural(*r.Count, "event", "events") + "."
+	}
+	return text
+}
+
 func dayOf(t time.Time, zone *time.Location) string { return t.In(zone).Format(time.DateOnly) }
 
 // mark is a verdict with a sign of its own, so that the colour is not the only one.
@@ -181,10 +202,12 @@ func isAre(n uint64) string {
 // fieldOf is the field of the form that a fault is about.
 func fieldOf(fault *answer.Fault) string {
 	switch fault.Pointer {
-	case "/controller", "/from", "/to":
+	case "/controller", "/from", "/to", "/as_of", reasonPointer:
 		return fault.Pointer[1:]
 	case "/person/scheme":
 		return "scheme"
+	case "/recipient", "/entity":
+		return "recipient"
 	default:
 		return "identifier"
 	}
@@ -199,6 +222,19 @@ func describedBy(fault *answer.Fault, field, hint string) string {
 	return hint
 }
 
+// noticeOf is what stands above every page of a server that is open, or does
+// not record what is asked.
+func noticeOf(f frame) string {
+	var notice []string
+	if f.Who != nil && f.Who.Open {
+		notice = append(notice, "Nobody has to log in here: whoever reaches this address asks as data protection officer.")
+	}
+	if f.Who != nil && !f.Recording {
+		notice = append(notice, "Questions are not recorded here.")
+	}
+	return strings.Join(notice, " ")
+}
+
 func periodText(p answer.Period) string {
 	zone := zoneOf(p)
 	from, to := "the beginning", "now"
@@ -208,7 +244,11 @@ func periodText(p answer.Period) string {
 	if !p.To.IsZero() {
 		to = "before " + at(p.To, zone)
 	}
-	return fmt.Sprintf("from %s to %s (%s)", from, to, p.Zone)
+	text := fmt.Sprintf("from %s to %s (%s)", from, to, p.Zone)
+	if !p.AsOf.IsZero() {
+		text += ", as the trail stood at " + at(p.AsOf, zone)
+	}
+	return text
 }
 
 func verdictCounts(v answer.Verdicts) string {
@@ -262,6 +302,14 @@ func recipientText(r answer.Recipient) string {
 	return strings.Join(parts, " ")
 }
 
+func eventActorText(a *answer.EventAnswer) string {
+	text := strings.TrimPrefix(actorText(a.Entry), "–")
+	if a.ActorID != a.Actor { // it is told
+		text = a.ActorID + " – " + text
+	}
+	return text
+}
+
 func actorText(e answer.Entry) string {
 	var parts []string
 	for _, p := range []string{e.ActorRole, e.ActorKind} {
@@ -272,6 +320,9 @@ func actorText(e answer.Entry) string {
 	s := strings.Join(parts, ", ")
 	if e.Organisation != "" {
 		s += " of " + e.Organisation
+	}
+	if e.Actor != "" {
+		s = strings.TrimSpace(s + " (" + e.Actor + ")")
 	}
 	if s == "" {
 		return "–"

@@ -2,15 +2,19 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
 
+	"github.com/andmerada/andmerada/internal/access"
 	"github.com/andmerada/andmerada/internal/answer"
 	"github.com/andmerada/andmerada/internal/register"
 )
@@ -22,33 +26,74 @@ var assets embed.FS
 func (s *server) pages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.overviewPage)
 	mux.HandleFunc("GET /person", func(w http.ResponseWriter, r *http.Request) {
-		s.render(w, r, http.StatusOK, personForm(s.frame("Ask for a person", "person"), question{Scheme: schemes[0]}, s.answers().Registers.All(), nil))
+		s.render(w, r, http.StatusOK, personForm(s.frame(r, "Ask for a person", "/person"), question{Scheme: schemes[0]}, s.answers().Registers.All(), nil))
 	})
 	mux.HandleFunc("POST /person", s.personPage)
-	mux.HandleFunc("POST /person/timeline", s.timelinePage)
+	timelines := s.timelinePage()
+	mux.HandleFunc("GET /timeline", timelines.empty)
+	mux.HandleFunc("POST /timeline", timelines.ask)
 	mux.HandleFunc("GET /events/{topic}/{partition}/{offset}", s.eventPage)
 	mux.HandleFunc("GET /register/{controller}", s.registerPage)
 	mux.HandleFunc("GET /drift", s.driftPage)
+	mux.HandleFunc("GET /activities", s.activitiesPage)
+	mux.HandleFunc("GET /duties", s.dutiesPage)
+	accesses := s.accessPage()
+	mux.HandleFunc("GET /access", accesses.empty)
+	mux.HandleFunc("POST /access", accesses.ask)
+	unusuals := s.unusualPage()
+	mux.HandleFunc("GET /unusual", unusuals.empty)
+	mux.HandleFunc("POST /unusual", unusuals.ask)
+	breaches := s.breachPage()
+	mux.HandleFunc("GET /breach", breaches.empty)
+	mux.HandleFunc("POST /breach", breaches.ask)
+	mux.HandleFunc("GET /cases", s.casesPage)
+	mux.HandleFunc("GET /cases/{id}", s.casePage)
+	mux.HandleFunc("POST /cases/{id}", s.casePage)
+	recipients := s.recipientPage()
+	mux.HandleFunc("GET /recipient", recipients.empty)
+	mux.HandleFunc("POST /recipient", recipients.ask)
+	toldOf := s.toldPage()
+	mux.HandleFunc("GET /told", toldOf.empty)
+	mux.HandleFunc("POST /told", toldOf.ask)
+	tellings := s.tellingsPage()
+	mux.HandleFunc("GET /tellings", tellings.empty)
+	mux.HandleFunc("POST /tellings", tellings.ask)
+	known := s.factsPage()
+	mux.HandleFunc("GET /facts", known.empty)
+	mux.HandleFunc("POST /facts", known.ask)
+	lineages := s.lineagePage()
+	mux.HandleFunc("GET /lineage", lineages.empty)
+	mux.HandleFunc("POST /lineage", lineages.ask)
+	bundles := s.bundlePage()
+	mux.HandleFunc("GET /bundle", bundles.empty)
+	mux.HandleFunc("POST /bundle", bundles.ask)
+	s.revealPages(mux)
+	mux.HandleFunc("GET /api", s.apiPage)
 	mux.HandleFunc("GET /assets/{file}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		http.ServeFileFS(w, r, assets, "assets/"+r.PathValue("file"))
 	})
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(elsewhere, func(w http.ResponseWriter, r *http.Request) {
 		s.fault(w, r, http.StatusNotFound, &answer.Fault{Problem: "There is no such page", Mend: "go to the overview"})
 	})
 }
 
 // frame is what stands around every page.
 type frame struct {
-	Title, Here string
-	Controllers []answer.Controller
+	Title, Here string              // Here: the path of the page
+	Controllers []answer.Controller // that whoever asks may ask about
 	Version     string
+	Who         *access.Principal // nil = not known
+	Recording   bool
+	Reason      bool // one must be given
 }
 
-func (s *server) frame(title, here string) frame {
-	f := frame{Title: title, Here: here, Version: s.Version}
+func (s *server) frame(r *http.Request, title, here string) frame {
+	f := frame{Title: title, Here: here, Version: s.Version, Who: access.From(r.Context()), Recording: s.Recorder.Recording(), Reason: s.ReasonNeeded}
 	for _, r := range s.newestRegisters() {
-		f.Controllers = append(f.Controllers, answer.Controller{ID: r.Controller.ID, Name: r.Controller.Name})
+		if f.Who != nil && f.Who.Sees(r.Controller.ID) {
+			f.Controllers = append(f.Controllers, answer.Controller{ID: r.Controller.ID, Name: r.Controller.Name})
+		}
 	}
 	return f
 }
@@ -61,7 +106,8 @@ func (s *server) newestRegisters() []*register.Register {
 // render draws a page whole before it sends any of it.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) {
 	var b bytes.Buffer
-	if err := page.Render(r.Context(), &b); err != nil {
+	// A page that says that the time is over is drawn when it is.
+	if err := page.Render(context.WithoutCancel(r.Context()), &b); err != nil {
 		s.log.ErrorContext(r.Context(), "a page could not be drawn", slog.Any("error", err))
 		text(w, http.StatusInternalServerError, "the page could not be drawn\n")
 		return
@@ -74,23 +120,29 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, page
 }
 
 func (s *server) fault(w http.ResponseWriter, r *http.Request, status int, f *answer.Fault) {
-	s.render(w, r, status, faultPage(s.frame(http.StatusText(status), ""), f))
+	s.render(w, r, status, faultPage(s.frame(r, http.StatusText(status), ""), f))
+}
+
+// failedPage says what failed.
+func (s *server) failedPage(w http.ResponseWriter, r *http.Request, err error) {
+	status, f := s.failed(r.Context(), err)
+	s.fault(w, r, status, f)
 }
 
 func (s *server) overviewPage(w http.ResponseWriter, r *http.Request) {
-	controller := r.URL.Query().Get("controller")
+	of := s.ofController(r, access.Overview)
 	days, err := strconv.Atoi(r.URL.Query().Get("days"))
 	if err != nil || !slices.Contains(periods, days) {
 		days = 30
 	}
-	s.asked(r.Context(), "overview", controller)
-	o, err := answer.OverviewOf(r.Context(), s.answers(), answer.OverviewRequest{Controller: controller, Days: days})
+	o, err := ask(r.Context(), s, access.Overview, of, func(d answer.Deps) (*answer.Overview, error) {
+		return answer.OverviewOf(r.Context(), d, answer.OverviewRequest{Controller: of.controller, Days: days})
+	}, nil)
 	if err != nil {
-		status, f := s.failed(r.Context(), err)
-		s.fault(w, r, status, f)
+		s.failedPage(w, r, err)
 		return
 	}
-	s.render(w, r, http.StatusOK, overviewView(s.frame("Overview", "overview"), o, controller, days))
+	s.render(w, r, http.StatusOK, overviewView(s.frame(r, "Overview", "/"), o, of.controller, days))
 }
 
 // periods are those that the overview offers, in days.
@@ -101,7 +153,7 @@ var schemes = []string{"customer-number", "personal-code", "email", "metering-po
 
 // question is the person form as it was filled in, without the identifier,
 // which is not given back.
-type question struct{ Controller, Scheme, From, To string }
+type question struct{ Controller, Scheme, From, To, AsOf, For, Reason string }
 
 // ask reads the form of a question about a person.
 func (s *server) ask(w http.ResponseWriter, r *http.Request) (answer.TimelineRequest, question, bool) {
@@ -110,12 +162,15 @@ func (s *server) ask(w http.ResponseWriter, r *http.Request) (answer.TimelineReq
 		return answer.TimelineRequest{}, question{}, false
 	}
 	get := r.PostForm.Get
-	q := question{Controller: get("controller"), Scheme: get("scheme"), From: get("from"), To: get("to")}
+	q := question{Controller: get("controller"), Scheme: get("scheme"), From: get("from"), To: get("to"), AsOf: get("as_of"), Reason: strings.TrimSpace(get("reason"))}
+	if get("for") != "" {
+		q.For = "person"
+	}
 	if !slices.Contains(schemes, q.Scheme) { // what else was sent there may be an identifier
 		q.Scheme = schemes[0]
 	}
 	return answer.TimelineRequest{Request: answer.Request{
-		Controller: q.Controller, Person: answer.Person{Scheme: q.Scheme, Value: get("identifier")}, From: q.From, To: q.To,
+		Controller: q.Controller, Person: answer.Person{Scheme: q.Scheme, Value: get("identifier")}, From: q.From, To: q.To, AsOf: q.AsOf, For: q.For,
 	}, Cursor: get("cursor")}, q, true
 }
 
@@ -124,27 +179,20 @@ func (s *server) personPage(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	s.asked(r.Context(), "recipients", q.Controller)
-	a, err := answer.Recipients(r.Context(), s.answers(), req.Request)
+	ctx := withReason(r.Context(), url.PathEscape(q.Reason))
+	who := answer.RecipientsRequest{Request: req.Request}
+	// An id of the register begins with its controller; else it is a code or a name.
+	if named := strings.TrimSpace(r.PostForm.Get("recipient")); strings.HasPrefix(named, q.Controller+"/") {
+		who.Recipient = named
+	} else {
+		who.Entity = named
+	}
+	a, err := ask(ctx, s, access.Recipients, ofPerson(&who.Request), func(d answer.Deps) (*answer.RecipientsAnswer, error) { return answer.Recipients(ctx, d, who) }, nil)
 	if err != nil {
 		s.askAgain(w, r, q, err)
 		return
 	}
-	s.render(w, r, http.StatusOK, recipientsView(s.frame("Who received the data", "person"), a, q))
-}
-
-func (s *server) timelinePage(w http.ResponseWriter, r *http.Request) {
-	req, q, ok := s.ask(w, r)
-	if !ok {
-		return
-	}
-	s.asked(r.Context(), "timeline", q.Controller)
-	a, err := answer.TimelineOf(r.Context(), s.answers(), req)
-	if err != nil {
-		s.askAgain(w, r, q, err)
-		return
-	}
-	s.render(w, r, http.StatusOK, timelineView(s.frame("Timeline", "person"), a, q))
+	s.render(w, r, http.StatusOK, recipientsView(s.frame(r, "Who received the data", "/person"), a, q))
 }
 
 // askAgain shows the form with what is wrong. What was written into a day's
@@ -155,12 +203,15 @@ func (s *server) askAgain(w http.ResponseWriter, r *http.Request, q question, er
 		s.fault(w, r, status, f)
 		return
 	}
-	for _, day := range []*string{&q.From, &q.To} {
+	if access.CheckReason(q.Reason, "") != nil || f.Pointer == reasonPointer {
+		q.Reason = ""
+	}
+	for _, day := range []*string{&q.From, &q.To, &q.AsOf} {
 		if _, err := time.Parse(time.DateOnly, *day); err != nil {
 			*day = ""
 		}
 	}
-	s.render(w, r, status, personForm(s.frame("Error: Ask for a person", "person"), q, s.answers().Registers.All(), f))
+	s.render(w, r, status, personForm(s.frame(r, "Error: Ask for a person", "/person"), q, s.answers().Registers.All(), f))
 }
 
 func (s *server) eventPage(w http.ResponseWriter, r *http.Request) {
@@ -171,27 +222,30 @@ func (s *server) eventPage(w http.ResponseWriter, r *http.Request) {
 	if err3 == nil {
 		req.Person = int(person)
 	}
-	s.asked(r.Context(), "event", "")
 	if err1 != nil || err2 != nil {
 		req.Offset = -1 // no such place
 	}
-	a, err := answer.Event(r.Context(), s.answers(), req)
+	a, err := ask(r.Context(), s, access.Event, about{later: true}, func(d answer.Deps) (*answer.EventAnswer, error) { return answer.Event(r.Context(), d, req) }, ofEvent)
 	if err != nil {
-		status, f := s.failed(r.Context(), err)
-		s.fault(w, r, status, f)
+		s.failedPage(w, r, err)
 		return
 	}
-	s.render(w, r, http.StatusOK, eventView(s.frame("One event", ""), a, s.zone(a.Controller)))
+	s.render(w, r, http.StatusOK, eventView(s.frame(r, "One event", ""), a, s.zone(a.Controller)))
 }
 
 func (s *server) registerPage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("controller")
-	s.asked(r.Context(), "register", id)
-	var versions []*register.Register
-	for _, reg := range s.answers().Registers.All() {
-		if reg.Controller.ID == id {
-			versions = append(versions, reg)
+	versions, err := ask(r.Context(), s, access.Register, about{controller: id}, func(d answer.Deps) (versions []*register.Register, _ error) {
+		for _, reg := range d.Registers.All() {
+			if reg.Controller.ID == id {
+				versions = append(versions, reg)
+			}
 		}
+		return versions, nil
+	}, nil)
+	if err != nil {
+		s.failedPage(w, r, err)
+		return
 	}
 	if versions == nil {
 		s.fault(w, r, http.StatusNotFound, &answer.Fault{Problem: "No register of this controller is loaded", Mend: "go to the overview"})
@@ -203,7 +257,7 @@ func (s *server) registerPage(w http.ResponseWriter, r *http.Request) {
 			shown = v
 		}
 	}
-	s.render(w, r, http.StatusOK, registerView(s.frame("Register of "+shown.Controller.Name, "register/"+id), shown, versions))
+	s.render(w, r, http.StatusOK, registerView(s.frame(r, "Register of "+shown.Controller.Name, "/register/"+id), shown, versions))
 }
 
 // zone is that of a controller's calendar.

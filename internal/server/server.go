@@ -1,6 +1,6 @@
 // Package server answers over HTTP: the questions as an API, and as pages that
-// a person can read. It serves whoever can reach it, so it belongs on loopback
-// until there is a login; the caller chooses the address.
+// a person can read. Who asks is told by package access; what they may not ask,
+// and what cannot be written into the trail first, is not answered.
 //
 // Identifiers of persons come in the body of a request only. They are never in
 // an address, a log line, an error or a page.
@@ -16,8 +16,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/andmerada/andmerada/internal/access"
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/andmerada/andmerada/internal/answer"
 	"github.com/andmerada/andmerada/internal/register"
+	"github.com/andmerada/andmerada/internal/report"
 )
 
 const (
@@ -28,6 +32,15 @@ const (
 // Config says what is served. Answers is needed.
 type Config struct {
 	Answers answer.Deps
+
+	Access   *access.Gate     // who asks; nobody may if nil
+	Recorder *access.Recorder // where questions go first; none is answered if nil
+	// ReasonNeeded says that whoever asks about a person must say why.
+	ReasonNeeded bool
+	// RevealApproval says that a second person must approve that anybody be told
+	// who acted.
+	RevealApproval bool
+
 	// Registers gives the registers in use now, where they may change while the
 	// server runs; Answers.Registers if nil.
 	Registers func() *register.Set
@@ -40,13 +53,24 @@ type Config struct {
 	// its own name this machine's address. Loopback only if empty.
 	Hosts []string
 
+	// Names are what reports call things by; there are no reports if nil.
+	Names *report.Names
+
+	// Describe add to the API's description what is served beside it.
+	Describe []func(*huma.OpenAPI)
+
+	// patience is how long a client may take to take a page of a stream;
+	// streamSlowly if 0. Tests have less.
+	patience time.Duration
+
 	Version string       // of the program
 	Logger  *slog.Logger // discards if nil
 }
 
 type server struct {
 	Config
-	log *slog.Logger
+	log         *slog.Logger
+	description *huma.OpenAPI
 }
 
 // answers is what a request is answered with: one set of registers for the
@@ -59,19 +83,12 @@ func (s *server) answers() answer.Deps {
 	return d
 }
 
-// Question is what was asked of the trail: reading it is processing too.
-type Question struct {
-	Kind       string // recipients, timeline, event, overview, register, drift, duties
-	Controller string // "" = of several, or none that is known
-}
-
-// asked notes a question.
-func (s *server) asked(ctx context.Context, kind, controller string) {
-	q := Question{Kind: kind}
-	if slices.Contains(s.answers().Registers.Controllers(), controller) { // anything else may be an identifier in the wrong place
-		q.Controller = controller
+// noted logs a question.
+func (s *server) noted(ctx context.Context, q access.Question, controller string) {
+	if !slices.Contains(s.answers().Registers.Controllers(), controller) { // anything else may be an identifier in the wrong place
+		controller = ""
 	}
-	s.log.InfoContext(ctx, "question asked", slog.String("kind", q.Kind), slog.String("controller", q.Controller))
+	s.log.InfoContext(ctx, "question asked", slog.String("kind", string(q)), slog.String("controller", controller))
 }
 
 // New makes the handler of everything.
@@ -83,9 +100,13 @@ func New(cfg Config) http.Handler {
 	if s.Ready == nil {
 		s.Ready = cfg.Answers.Trail.Ping
 	}
+	if s.Access == nil {
+		s.Access = new(access.Gate)
+	}
 	mux := http.NewServeMux()
-	s.api(mux)
+	s.description = s.api(mux).OpenAPI()
 	s.pages(mux)
+	s.logins(mux)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.Ready(r.Context()); err != nil {
@@ -95,7 +116,7 @@ func New(cfg Config) http.Handler {
 		}
 		text(w, http.StatusOK, "ready\n")
 	})
-	return s.guard(http.NewCrossOriginProtection().Handler(mux))
+	return s.guard(http.NewCrossOriginProtection().Handler(s.identify(s.reports(operations(mux)))))
 }
 
 // HTTP makes a server for the handler with bounds on all that a client may do
@@ -135,7 +156,11 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		r = r.WithContext(ctx)
-		r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
+		limit := int64(maxBody)
+		if r.URL.Path == "/v1/answers/recipient" || r.URL.Path == "/recipient" {
+			limit = maxReceipts // the recipient's own receipts come with it
+		}
+		r.Body = http.MaxBytesReader(rec, r.Body, limit)
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // a panic's value is not wrapped
@@ -143,7 +168,11 @@ func (s *server) guard(next http.Handler) http.Handler {
 				}
 				// Not the value: it may hold what was asked.
 				s.log.ErrorContext(ctx, "the program failed at a request: please report this", slog.String("route", r.Pattern))
-				if !rec.wrote {
+				switch {
+				case rec.wrote:
+				case isAPI(r):
+					problem(rec, http.StatusInternalServerError, "something went wrong here, and was logged")
+				default:
 					text(rec, http.StatusInternalServerError, "something went wrong here, and was logged\n")
 				}
 			}
@@ -186,6 +215,9 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
+// Unwrap lets a stream set its own deadlines.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
 // Write is an answer without a status of its own.
 func (r *recorder) Write(b []byte) (int, error) {
 	r.wrote = true
@@ -195,7 +227,18 @@ func (r *recorder) Write(b []byte) (int, error) {
 // failed says what to tell whoever asked of an error: a fault of the question,
 // or, for anything else, nothing but that it was logged.
 func (s *server) failed(ctx context.Context, err error) (status int, fault *answer.Fault) {
+	denied := new(access.Denied)
 	switch {
+	case errors.As(err, &denied):
+		s.log.WarnContext(ctx, "denied", slog.String("lacks", denied.Lacks))
+		return http.StatusForbidden, &answer.Fault{Problem: denied.Lacks, Mend: denied.Mend}
+	case errors.Is(err, access.ErrNobody):
+		return http.StatusUnauthorized, s.nobody()
+	case errors.Is(err, access.ErrNotRecorded):
+		s.log.ErrorContext(ctx, "a question was not answered", slog.Any("error", err))
+		return http.StatusServiceUnavailable, &answer.Fault{Problem: access.ErrNotRecorded.Error(), Mend: "try again in a minute; the cause is in the server's log"}
+	case errors.Is(err, errPending):
+		return http.StatusConflict, &answer.Fault{Problem: errPending.Error(), Mend: "have another person with the role dpo approve it"}
 	case errors.As(err, &fault):
 		return http.StatusUnprocessableEntity, fault
 	case errors.Is(err, answer.ErrNotFound):

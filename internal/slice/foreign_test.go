@@ -2,22 +2,14 @@ package slice
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/andmerada/andmerada/internal/embedded/apachekafka"
 	"github.com/andmerada/andmerada/internal/event"
+	"github.com/andmerada/andmerada/internal/foreign/clients"
 	"github.com/andmerada/andmerada/internal/ingest"
 )
 
@@ -28,7 +20,6 @@ import (
 func TestApacheKafka(t *testing.T) {
 	t.Parallel()
 	past := newPast(t)
-	node := nodeProducer(t)
 	broker := apachekafka.Start(t, apachekafka.Options{Partitions: partitions})
 
 	own := newSlice(t, broker, "own")
@@ -49,82 +40,21 @@ func TestApacheKafka(t *testing.T) {
 	for _, ev := range past.events[half:] {
 		lines = append(lines, eventLine(t, ev))
 	}
-	places := foreign.node(node, lines)
+	places := foreign.node(lines)
 	if len(places) != len(spoilt) {
 		t.Fatalf("node says where %d records went, of %d", len(places), len(spoilt))
 	}
-	quarantined, want := len(spoilt), make(map[place]string)
+	want := make(map[place]string)
 	for i, at := range places {
 		want[at] = spoilt[i].reason
 	}
-	events := len(past.events)
-	if kcat, err := exec.LookPath("kcat"); err == nil {
-		events += foreign.kcat(kcat, past)
-		quarantined++
-	} else {
-		t.Log("kcat is not installed: that producer is left out")
-	}
+	events := len(past.events) + foreign.kcat(past)
 	foreign.ingest()
-	foreign.verify(events, quarantined)
+	foreign.verify(events, len(spoilt)+1) // one of kcat's
 	foreign.reasons(want)
 	foreign.sameRows(own)
 	foreign.holdAgainst(past)
 	foreign.answers(past)
-}
-
-// nodeProducer is the path of the program in node, with its libraries beside
-// it: in the user's cache directory, by a name that changes with its files.
-func nodeProducer(t testing.TB) string {
-	t.Helper()
-	files := []string{"package.json", "package-lock.json", ".npmrc", "produce.mjs"}
-	sum := sha256.New()
-	texts := make([][]byte, len(files))
-	for i, name := range files {
-		var err error
-		if texts[i], err = os.ReadFile(filepath.Join("node", name)); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(sum, "%s %d\n%s", name, len(texts[i]), texts[i])
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	home := filepath.Join(cache, "andmerada", "slice-node-"+hex.EncodeToString(sum.Sum(nil)[:8]))
-	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	lock, err := os.OpenFile(filepath.Join(filepath.Dir(home), "slice-node.lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close() // frees the lock
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(home, "produce.mjs")
-	if _, err := os.Stat(program); err == nil {
-		return program // whole: it gets its name when it is
-	}
-	work, err := os.MkdirTemp(filepath.Dir(home), ".slice-node-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(work)
-	for i, name := range files {
-		if err := os.WriteFile(filepath.Join(work, name), texts[i], 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	npm := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts")
-	npm.Dir = work
-	if out, err := npm.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci (Node 20 or newer must be installed, and a registry within reach): %v\n%s", err, out)
-	}
-	if err := os.Rename(work, home); err != nil {
-		t.Fatal(err)
-	}
-	return program
 }
 
 // eventLine is an event as the program in node takes it: structured, by our own
@@ -146,7 +76,7 @@ type place struct{ partition, offset int64 }
 
 // node sends lines by the program in node, and returns where the records went
 // that it was to send as they stand.
-func (s *slice) node(program string, lines []any) (places []place) {
+func (s *slice) node(lines []any) (places []place) {
 	s.t.Helper()
 	var in, out, failed bytes.Buffer
 	encode := json.NewEncoder(&in)
@@ -155,9 +85,7 @@ func (s *slice) node(program string, lines []any) (places []place) {
 			s.t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
-	defer cancel()
-	node := exec.CommandContext(ctx, "node", program, s.broker, s.topic)
+	node := clients.Node(s.t, "node/produce.mjs", s.broker, s.topic)
 	node.Stdin, node.Stdout, node.Stderr = &in, &out, &failed
 	if err := node.Run(); err != nil {
 		s.t.Fatalf("node: %v\n%s", err, &failed)
@@ -178,10 +106,10 @@ func (s *slice) node(program string, lines []any) (places []place) {
 // kcat sends an event in binary mode, compressed with zstd, and something that
 // is none. The event is of a person that nobody else is. It returns how many
 // events it has sent.
-func (s *slice) kcat(kcat string, p *past) int {
+func (s *slice) kcat(p *past) int {
 	s.t.Helper()
 	send := func(value []byte, args ...string) {
-		cmd := exec.CommandContext(s.t.Context(), kcat, append([]string{"-P", "-b", s.broker, "-t", s.topic, "-p", "0", "-z", "zstd", "-X", "request.required.acks=-1"}, args...)...)
+		cmd := clients.Kcat(s.t, append([]string{"-P", "-b", s.broker, "-t", s.topic, "-p", "0", "-z", "zstd", "-X", "request.required.acks=-1"}, args...)...)
 		cmd.Stdin = bytes.NewReader(value)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			s.t.Fatalf("kcat: %v\n%s", err, out)
@@ -262,7 +190,7 @@ func poison(t testing.TB) []spoilt {
 // is told by its source.
 func (s *slice) reasons(want map[place]string) {
 	s.t.Helper()
-	rows, err := s.conn.Query(s.t.Context(), "SELECT toInt64(partition), toInt64(offset), reason, source, size FROM quarantine")
+	rows, err := s.conn.Query(s.ctx, "SELECT toInt64(partition), toInt64(offset), reason, source, size FROM quarantine")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -297,7 +225,7 @@ func (s *slice) sameRows(other *slice) {
 	s.t.Helper()
 	const except = "topic, partition, offset, recorded, stored, judged_at, body_hash"
 	queries := []string{
-		"SELECT concat(source, ' ', event_id, ' ', toString(person_index)), formatRow('JSONEachRow', * EXCEPT (" + except + ")) FROM trail WHERE source != '" + kcatSource + "'",
+		"SELECT concat(source, ' ', event_id, ' ', toString(person_index)), formatRow('JSONEachRow', * EXCEPT (" + except + ")) FROM trail_rows WHERE source != '" + kcatSource + "'",
 		"SELECT concat(controller, ' ', cohort_id, ' ', toString(part), ' ', hex(person)), toString(count()) FROM cohort_members GROUP BY controller, cohort_id, part, person",
 	}
 	for _, query := range queries {
@@ -319,7 +247,7 @@ func (s *slice) sameRows(other *slice) {
 
 func (s *slice) texts(query string) map[string]string {
 	s.t.Helper()
-	rows, err := s.conn.Query(s.t.Context(), query)
+	rows, err := s.conn.Query(s.ctx, query)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func (s *slice) rejudge(limits rejudge.Limits) rejudge.Stats {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := f.Once(s.t.Context()); err != nil {
+	if err := f.Once(s.ctx); err != nil {
 		s.t.Fatal(err)
 	}
 	return f.Stats()
@@ -106,7 +106,7 @@ func TestLateWithdrawal(t *testing.T) {
 	s.verify(6, 0)
 	// The person's answer says it.
 	deps := answer.Deps{Trail: s.reader, Registers: s.registers, Keys: s.keys, Now: time.Now}
-	a, err := answer.Recipients(t.Context(), deps, answer.Request{Controller: "elektrum", Person: answer.Person{Scheme: customer(1).Scheme, Value: customer(1).Value}})
+	a, err := answer.Recipients(t.Context(), deps, answer.RecipientsRequest{Request: answer.Request{Controller: "elektrum", Person: answer.Person{Scheme: customer(1).Scheme, Value: customer(1).Value}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestLateWithdrawal(t *testing.T) {
 // standing is the verdict that stands on each event that is judged, by its id.
 func (s *slice) standing() map[string]string {
 	s.t.Helper()
-	rows, err := s.conn.Query(s.t.Context(), "SELECT event_id, toString(argMax(verdict, judged_at)) FROM trail WHERE operation NOT IN ('fact', 'cohort') GROUP BY event_id")
+	rows, err := s.conn.Query(s.ctx, "SELECT event_id, toString(argMax(verdict, judged_at)) FROM trail WHERE operation NOT IN ('fact', 'cohort') GROUP BY event_id")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -163,9 +163,9 @@ func TestHistoryStands(t *testing.T) {
 }
 
 // TestStorm: 20,000 facts come late at once, each about another person and two
-// events of it. What is held in memory does not grow with them.
+// events of it. What is held in memory does not grow with them. It runs alone, as
+// it looks at the heap of the process.
 func TestStorm(t *testing.T) {
-	t.Parallel()
 	broker := embeddedtest.Kafka(t, partitions)
 	s := newSlice(t, broker.Addr(), "storm")
 	const n = 20_000

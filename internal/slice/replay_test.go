@@ -12,15 +12,15 @@ import (
 func (s *slice) replays() {
 	s.t.Helper()
 	store := facts.New()
-	if err := ingest.LearnFacts(store, s.reader.Facts(s.t.Context(), s.topic)); err != nil {
+	if err := ingest.LearnFacts(store, s.reader.Facts(s.ctx, s.topic)); err != nil {
 		s.t.Fatal(err)
 	}
-	r, err := replay.Try(s.t.Context(), replay.Question{Trail: s.reader, Facts: store, Current: s.registers, Draft: s.registers, Topic: s.topic})
+	r, err := replay.Try(s.ctx, replay.Question{Trail: s.reader, Facts: store, Current: s.registers, Draft: s.registers, Topic: s.topic})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	var rows uint64
-	if err := s.conn.QueryRow(s.t.Context(), "SELECT count() FROM trail WHERE verdict != 'none' AND cause = ''").Scan(&rows); err != nil {
+	if err := s.conn.QueryRow(s.ctx, "SELECT count() FROM trail WHERE verdict != 'none' AND cause = ''").Scan(&rows); err != nil {
 		s.t.Fatal(err)
 	}
 	if r.Verdicts != rows || rows < 10_000 || r.Pending != (replay.Pending{}) || r.Changed.Verdicts != 0 || r.Regrounded != 0 {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,7 @@ func newPast(t testing.TB) *past {
 // slice is one topic on its way into one trail.
 type slice struct {
 	t         testing.TB
+	ctx       context.Context // ends in time for the test to say what did not
 	broker    string
 	topic     string
 	registers *register.Set
@@ -84,7 +86,11 @@ type slice struct {
 
 func newSlice(t testing.TB, broker, topic string) *slice {
 	t.Helper()
-	s := &slice{t: t, broker: broker, topic: topic, facts: facts.New()}
+	ctx, cancel := context.WithCancel(t.Context()) // without a deadline, which would go to ClickHouse as a setting
+	t.Cleanup(cancel)
+	timer := time.AfterFunc(6*time.Minute, cancel)
+	t.Cleanup(func() { timer.Stop() })
+	s := &slice{t: t, ctx: ctx, broker: broker, topic: topic, facts: facts.New()}
 	var err error
 	if s.registers, err = register.Load(registers.FS); err != nil {
 		t.Fatal(err)
@@ -146,7 +152,7 @@ func (s *slice) emit(events []*event.Event) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := w.Emit(s.t.Context(), events...); err != nil {
+	if err := w.Emit(s.ctx, events...); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -165,7 +171,7 @@ func (s *slice) ingest() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(s.t.Context())
+	ctx, stop := context.WithCancel(s.ctx)
 	done := make(chan error, 1)
 	go func() { done <- i.Run(ctx) }()
 	s.eventually("all is ingested", func() bool {
@@ -173,8 +179,16 @@ func (s *slice) ingest() {
 		return err == nil && maps.Equal(o.Committed, o.End)
 	})
 	stop()
-	if err := <-done; err != nil {
-		s.t.Errorf("ingest ended: %v", err)
+	select {
+	case err := <-done:
+		if err != nil {
+			s.t.Errorf("ingest ended: %v", err)
+		}
+	case <-s.ctx.Done():
+		if err := pprof.Lookup("goroutine").WriteTo(s.t.Output(), 1); err != nil {
+			s.t.Error(err)
+		}
+		s.t.Fatal("ingest does not end")
 	}
 }
 
@@ -188,7 +202,7 @@ func (s *slice) offsets() *ingest.Offsets {
 }
 
 func (s *slice) committed() (*ingest.Offsets, error) {
-	return ingest.Committed(s.t.Context(), nil, []string{s.broker}, s.topic, "group-"+s.topic)
+	return ingest.Committed(s.ctx, nil, []string{s.broker}, s.topic, "group-"+s.topic)
 }
 
 func (s *slice) eventually(what string, holds func() bool) {
@@ -206,7 +220,7 @@ func (s *slice) eventually(what string, holds func() bool) {
 func (s *slice) verify(events, quarantined int) {
 	s.t.Helper()
 	o := s.offsets()
-	report, err := s.reader.Verify(s.t.Context(), s.topic, o.End, o.First)
+	report, err := s.reader.Verify(s.ctx, s.topic, o.End, o.First)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -283,7 +297,7 @@ func (s *slice) holdAgainst(p *past) {
 // verdicts reads every verdict there is, past the code that answers use.
 func (s *slice) verdicts() (all []history.Found) {
 	s.t.Helper()
-	rows, err := s.conn.Query(s.t.Context(), "SELECT source, event_id, toString(verdict), CAST(rules, 'Array(String)') FROM trail WHERE operation NOT IN ('fact', 'cohort')")
+	rows, err := s.conn.Query(s.ctx, "SELECT source, event_id, toString(verdict), CAST(rules, 'Array(String)') FROM trail_rows WHERE operation NOT IN ('fact', 'cohort')")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -325,7 +339,7 @@ func (s *slice) answers(p *past) {
 	}
 	byCohort, violations, received := 0, 0, 0
 	for _, req := range requests {
-		got, err := answer.Recipients(s.t.Context(), deps, req)
+		got, err := answer.Recipients(s.ctx, deps, answer.RecipientsRequest{Request: req})
 		if err != nil {
 			s.t.Fatal(err)
 		}

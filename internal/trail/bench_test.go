@@ -19,27 +19,29 @@ func forceProjection(name string) ch.Setting {
 	return ch.Setting{Key: "force_optimize_projection_name", Value: name, Important: true}
 }
 
-// plausibleRow is much like what a utility's systems send: 5,000 persons,
-// some dozens of purposes and recipients, sets of categories that repeat.
+// plausibleRow is much like what a utility's systems send: 5,000 persons, 2,000
+// employees, and 300 things that its systems do, each for one purpose with a
+// recipient and categories of its own; the verdict depends on the person.
 func plausibleRow(r *rand.Rand, offset int64) Row {
-	purpose := r.IntN(60)
+	process := min(r.IntN(300), r.IntN(300))
+	purpose := process % 60
 	set := make([]string, 1+purpose%5)
 	for i := range set {
-		set[i] = categoryNames[(purpose*3+i)%len(categoryNames)]
+		set[i] = categoryNames[(process*3+i)%len(categoryNames)]
 	}
 	at := time.UnixMilli(1_700_000_000_000 + offset*1500 + r.Int64N(3000)).UTC()
 	row := Row{
 		EventID: fmt.Sprintf("%08x-%04x-7%03x-%016x", at.UnixMilli()>>16, at.UnixMilli()&0xffff, r.IntN(0x1000), r.Uint64()),
-		Source:  names[r.IntN(12)], Operation: event.Operation(1 + r.IntN(10)), Time: at, Recorded: at.Add(time.Duration(r.IntN(2000)) * time.Millisecond),
-		Controller: names[r.IntN(2)], Person: persons()[min(r.IntN(5000), r.IntN(5000))], Of: 1,
-		Actor: names[r.IntN(2000)], ActorKind: event.ActorHuman, ActorRole: names[r.IntN(20)], ActorOrganisation: names[r.IntN(3)],
+		Source:  names[process%12], Operation: event.Operation(1 + process%10), Time: at, Recorded: at.Add(time.Duration(r.IntN(2000)) * time.Millisecond),
+		Controller: names[process%2], Person: persons()[min(r.IntN(5000), r.IntN(5000))], Of: 1,
+		Actor: names[(process*7+r.IntN(30))%2000], ActorKind: event.ActorHuman, ActorRole: names[process%20], ActorOrganisation: names[process%3],
 		Purpose: names[purpose], Categories: set, Fields: set[:1], Records: uint64(1 + r.IntN(3)), Basis: names[purpose%5],
 		BasisReference: "contract-" + strconv.Itoa(r.IntN(5000)), Channel: "", Sequence: uint64(offset),
 		BodyHash: person(r.Uint64()), Verdict: register.Outcome(1 + min(r.IntN(20)/18, 2)), Rules: []string{names[purpose]},
-		RegisterVersion: names[purpose%2], Evaluator: 1, JudgedAt: time.UnixMilli(1_700_000_000_000 + offset/50_000*75_000_000), Offset: offset,
+		RegisterVersion: names[process%2], Evaluator: 1, JudgedAt: time.UnixMilli(1_700_000_000_000 + offset/50_000*75_000_000), Offset: offset,
 	}
 	if row.Operation.HandsOver() {
-		row.Recipient = names[r.IntN(40)]
+		row.Recipient = names[process%40]
 		row.RecipientOrganisation, row.RecipientCode, row.RecipientCountry = row.Recipient+" AS", row.Recipient, "EE"
 	}
 	return row

@@ -16,11 +16,13 @@ type Blocks struct {
 	Quarantine *QuarantineBlock
 	Members    *MemberBlock
 	Gaps       *GapBlock
+
+	Refused int // how many of the quarantine ClickHouse has refused as rows of the trail
 }
 
 // NewBlocks is a set of empty blocks.
 func NewBlocks() *Blocks {
-	return &Blocks{NewBlock(), NewQuarantineBlock(), NewMemberBlock(), NewGapBlock()}
+	return &Blocks{Trail: NewBlock(), Quarantine: NewQuarantineBlock(), Members: NewMemberBlock(), Gaps: NewGapBlock()}
 }
 
 // Reset empties all blocks and keeps their memory.
@@ -29,6 +31,7 @@ func (b *Blocks) Reset() {
 	b.Quarantine.Reset()
 	b.Members.Reset()
 	b.Gaps.Reset()
+	b.Refused = 0
 }
 
 // rows counts the rows for each table.
@@ -149,6 +152,14 @@ func (b *QuarantineBlock) Append(r *QuarantineRow) {
 	b.size.Append(r.Size)
 }
 
+// row is row i, without where it belongs.
+func (b *QuarantineBlock) row(i int) QuarantineRow {
+	return QuarantineRow{
+		Offset: int64(b.offset[i]), Recorded: b.recorded.at(i), Reason: b.reason.Row(i), Pointer: b.pointer.Row(i), Detail: b.detail.Row(i),
+		Source: b.source.Row(i), EventHash: b.eventHash[i], BodyHash: b.bodyHash[i], Sealed: []byte(b.sealed.Row(i)), Size: b.size[i],
+	}
+}
+
 func (b *QuarantineBlock) stamp(r Range, stored time.Time) {
 	b.stored.fill(b.Rows(), stored)
 	b.topic.fill(b.Rows(), r.Topic)
@@ -199,6 +210,10 @@ func (b *MemberBlock) Append(m *Member) {
 	b.offset.Append(uint64(m.Offset))
 }
 
+func (b *MemberBlock) row(i int) Member {
+	return Member{Controller: b.controller.Row(i), CohortID: b.cohortID.Row(i), Person: b.person[i], Part: b.part[i], Offset: int64(b.offset[i])}
+}
+
 func (b *MemberBlock) stamp(r Range, stored time.Time) {
 	b.stored.fill(b.Rows(), stored)
 	b.topic.fill(b.Rows(), r.Topic)
@@ -241,6 +256,10 @@ func (b *GapBlock) Append(g Gap) {
 	b.first.Append(uint64(g.First))
 	b.last.Append(uint64(g.Last))
 	b.reason.Append(g.Reason)
+}
+
+func (b *GapBlock) row(i int) Gap {
+	return Gap{First: int64(b.first[i]), Last: int64(b.last[i]), Reason: b.reason.Row(i)}
 }
 
 func (b *GapBlock) stamp(r Range, stored time.Time) {

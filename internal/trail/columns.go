@@ -50,13 +50,54 @@ func namesOf(columns []column) string {
 	return string(b)
 }
 
-// lowCard is a LowCardinality(String) column.
+// lowCard is a LowCardinality(String) column: the distinct words of a block, and
+// for each row which of them. Words that are appended are referred to, not
+// copied, until the next Reset.
 type lowCard struct {
-	*proto.ColLowCardinality[string]
+	words  map[string]uint32
+	list   []string
+	keys   []uint32
+	shared shared // keeps one string of each word that is read; nil: each block has its own
+
+	raw   proto.ColLowCardinalityRaw // as it travels
+	index proto.ColStr
 }
 
 func newLowCard() *lowCard {
-	return &lowCard{new(proto.ColStr).LowCardinality()}
+	c := &lowCard{words: make(map[string]uint32)}
+	c.raw.Index = &c.index
+	return c
+}
+
+// newWords is a column for reading whose words are shared with others.
+func newWords(s shared) *lowCard {
+	c := newLowCard()
+	c.shared = s
+	return c
+}
+
+// Append adds a row. Most rows have the word of the row before.
+func (c *lowCard) Append(v string) {
+	if n := len(c.keys); n > 0 && c.list[c.keys[n-1]] == v {
+		c.keys = append(c.keys, c.keys[n-1])
+		return
+	}
+	k, ok := c.words[v]
+	if !ok {
+		k = uint32(len(c.list))
+		c.words[v] = k
+		c.list = append(c.list, v)
+	}
+	c.keys = append(c.keys, k)
+}
+
+// Row is the word of row i. Of a block that was read, a server may have sent many
+// more words than there are rows: only those asked for are made strings.
+func (c *lowCard) Row(i int) string {
+	if len(c.list) == 0 {
+		return c.index.Row(int(c.keys[i]))
+	}
+	return c.list[c.keys[i]]
 }
 
 // fill makes the column n rows of v.
@@ -65,6 +106,110 @@ func (c *lowCard) fill(n int, v string) {
 	for range n {
 		c.Append(v)
 	}
+}
+
+// Type is the column's type.
+func (c *lowCard) Type() proto.ColumnType { return c.raw.Type() }
+
+// Rows is how many rows there are.
+func (c *lowCard) Rows() int { return len(c.keys) }
+
+// Reset empties the column.
+func (c *lowCard) Reset() {
+	clear(c.words)
+	clear(c.list)
+	c.list, c.keys = c.list[:0], c.keys[:0]
+	c.raw.Reset()
+}
+
+// Prepare makes of the rows what travels.
+func (c *lowCard) Prepare() error {
+	c.raw.Reset()
+	for _, w := range c.list {
+		c.index.Append(w)
+	}
+	packKeys(&c.raw, c.keys, len(c.list))
+	return nil
+}
+
+// packKeys writes keys below n in as few bytes as they need.
+func packKeys(raw *proto.ColLowCardinalityRaw, keys []uint32, n int) {
+	switch {
+	case n <= 1<<8:
+		raw.Key = proto.KeyUInt8
+		for _, k := range keys {
+			raw.Keys8 = append(raw.Keys8, uint8(k))
+		}
+	case n <= 1<<16:
+		raw.Key = proto.KeyUInt16
+		for _, k := range keys {
+			raw.Keys16 = append(raw.Keys16, uint16(k))
+		}
+	default:
+		raw.Key = proto.KeyUInt32
+		raw.Keys32 = append(raw.Keys32, keys...)
+	}
+}
+
+// EncodeState writes what comes before the column.
+func (c *lowCard) EncodeState(b *proto.Buffer) { c.raw.EncodeState(b) }
+
+// EncodeColumn writes the column.
+func (c *lowCard) EncodeColumn(b *proto.Buffer) { c.raw.EncodeColumn(b) }
+
+// WriteColumn writes the column.
+func (c *lowCard) WriteColumn(w *proto.Writer) { c.raw.WriteColumn(w) }
+
+// DecodeState reads what comes before the column.
+func (c *lowCard) DecodeState(r *proto.Reader) error { return c.raw.DecodeState(r) }
+
+// DecodeColumn reads a block, and looks that every row's word is there.
+func (c *lowCard) DecodeColumn(r *proto.Reader, rows int) (err error) {
+	c.list, c.keys = c.list[:0], c.keys[:0]
+	if rows == 0 {
+		return nil
+	}
+	if err := c.raw.DecodeColumn(r, rows); err != nil {
+		return err
+	}
+	if c.shared != nil {
+		for i := range c.index.Pos {
+			c.list = append(c.list, c.shared.text(c.index.RowBytes(i)))
+		}
+	}
+	c.keys, err = unpackKeys(c.keys, &c.raw, rows, len(c.index.Pos))
+	return err
+}
+
+// unpackKeys reads a key below n for each of the rows.
+func unpackKeys(keys []uint32, raw *proto.ColLowCardinalityRaw, rows, n int) ([]uint32, error) {
+	if have := raw.Rows(); have != rows {
+		return nil, fmt.Errorf("%d keys for %d rows", have, rows)
+	}
+	add := func(k uint64) error {
+		if k >= uint64(n) {
+			return fmt.Errorf("key %d of %d words", k, n)
+		}
+		keys = append(keys, uint32(k))
+		return nil
+	}
+	for i := range rows {
+		var err error
+		switch raw.Key {
+		case proto.KeyUInt8:
+			err = add(uint64(raw.Keys8[i]))
+		case proto.KeyUInt16:
+			err = add(uint64(raw.Keys16[i]))
+		case proto.KeyUInt32:
+			err = add(uint64(raw.Keys32[i]))
+		default:
+			err = add(raw.Keys64[i])
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
 }
 
 // millis is a DateTime64(3, 'UTC') column. The library's own conversion goes
@@ -133,9 +278,8 @@ func pad(columns []column, n int) {
 		case *proto.ColStr:
 			data.Buf = data.Buf[:0]
 			fill(&data.Pos, n, proto.Position{})
-		case *proto.ColArr[string]:
+		case *contextColumn:
 			data.Reset()
-			fill(&data.Offsets, n, 0)
 		case *millis:
 			data.fill(n, time.Time{})
 		case *enum8:

@@ -24,6 +24,10 @@ type Config struct {
 	User     string // "default" if empty
 	Password string
 
+	// CasesUser is who writes cases, where User may not: one who may insert into
+	// cases and case_persons is enough. Where it is empty, User does, unless ReadOnly.
+	CasesUser, CasesPassword string
+
 	// Dial connects to ClickHouse: for TLS. nil is plain TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -40,16 +44,27 @@ type Config struct {
 	// ErrUnclear, 8 if zero; between tries it waits from 50 ms up to 5 s.
 	Tries int
 
+	// ReachFor is how long what [DB.Reach], [DB.LostIn] and [DB.UnreadIn] said
+	// holds. It stands below every answer, and costs as much as a person's. 0 = it
+	// is asked each time.
+	ReachFor time.Duration
+
 	Logger *slog.Logger // discards if nil
 }
 
 // DB is an open trail. It is safe for concurrent use.
 type DB struct {
-	cfg     Config
-	log     *slog.Logger
-	queries driver.Conn
-	pool    *pool
-	hooks   hooks
+	cfg      Config
+	log      *slog.Logger
+	queries  driver.Conn
+	pool     *pool
+	cases    *pool // that cases are written by; nil if none can be
+	contexts *contexts
+	reached  lately[struct{}, Reach]
+	lost     lately[Span, lostIn]
+	unread   lately[unreadOf, unreadIn]
+	tables   tables // where ranges go: ClickHouse, but in tests of the protocol
+	hooks    hooks
 }
 
 // Open connects and brings the schema up to date. It refuses a schema that is
@@ -80,7 +95,16 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open trail at %s: %w", cfg.Addr, err)
 	}
-	db := &DB{cfg: cfg, log: cfg.Logger, queries: queries, pool: newPool(cfg)}
+	db := &DB{cfg: cfg, log: cfg.Logger, queries: queries, pool: newPool(cfg), contexts: newContexts()}
+	switch {
+	case cfg.CasesUser != "":
+		writer := cfg
+		writer.User, writer.Password = cfg.CasesUser, cfg.CasesPassword
+		db.cases = newPool(writer)
+	case !cfg.ReadOnly:
+		db.cases = db.pool
+	}
+	db.tables = watched{clickhouseTables{db}}
 	if err := db.migrate(ctx, migrations); err != nil {
 		return nil, errors.Join(fmt.Errorf("open trail at %s, database %q: %w", cfg.Addr, cfg.Database, err), db.Close())
 	}
@@ -90,7 +114,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 // Close closes all connections. An insert that is under way fails with an
 // unclear outcome, which the next Position settles.
 func (db *DB) Close() error {
-	return errors.Join(db.queries.Close(), db.pool.close())
+	err := errors.Join(db.queries.Close(), db.pool.close())
+	if db.cases != nil && db.cases != db.pool {
+		err = errors.Join(err, db.cases.close())
+	}
+	return err
 }
 
 // Ping asks whether ClickHouse answers.

@@ -42,9 +42,7 @@ func (db *DB) Partitions(ctx context.Context) (all []Partition, err error) {
 // the trail. It is what Position says, for a reader: it settles nothing, and
 // where ranges are at odds it stops before the first of them.
 func (db *DB) Complete(ctx context.Context, p Partition) (next int64, err error) {
-	rows, err := db.readJournal(ctx,
-		"WHERE topic = {topic:String} AND partition = {partition:UInt32} ORDER BY first DESC, attempt DESC LIMIT 100",
-		Range{Topic: p.Topic, Partition: p.Partition})
+	rows, err := db.tables.journal(ctx, journalEnd, Range{Topic: p.Topic, Partition: p.Partition})
 	if err != nil {
 		return 0, err
 	}
@@ -53,7 +51,7 @@ func (db *DB) Complete(ctx context.Context, p Partition) (next int64, err error)
 		return 0, nil
 	}
 	last := live[len(live)-1]
-	have, err := db.countRange(ctx, last.Range)
+	have, err := db.tables.countRange(ctx, last.Range)
 	if err != nil {
 		return 0, err
 	}
@@ -94,7 +92,7 @@ func (db *DB) FactsBetween(ctx context.Context, p Partition, from, to int64, n i
 // NamedFacts streams the facts of a partition from an offset on that say
 // something of an employee or a recipient, in order.
 func (db *DB) NamedFacts(ctx context.Context, p Partition, from int64) iter.Seq2[Row, error] {
-	return db.rows(ctx, factColumns, offsetWhere+" AND operation = 'fact' AND cause = '' AND (actor != '' OR recipient != '')"+offsetOrder,
+	return db.rows(ctx, factColumns, offsetWhere+" AND operation = 'fact' AND cause = '' AND (actor != '' OR context IN (SELECT id FROM contexts WHERE recipient != ''))"+offsetOrder,
 		offsetParams(p, from, 1<<62, 1<<40), noProjections())
 }
 

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 )
 
@@ -39,7 +38,8 @@ type hooks struct {
 // rising order; stored is the date of all rows, to the millisecond, unless the
 // journal has another for this range, which then holds.
 //
-// The range is journaled first. Then each table gets its rows as one block,
+// The range is journaled first, and the contexts that its rows refer to are put
+// where they belong. Then each table gets its rows as one block,
 // which is one part, which is one commit: gaps, quarantine, members, and the
 // trail last. After an error nobody knows whether the block is there. So its
 // rows are counted; all there: go on; none: the same block goes out under the
@@ -47,6 +47,10 @@ type hooks struct {
 // are still no rows, the token was noted by a server that died before it had
 // the part, and the block goes out under the next attempt's token, which is
 // journaled before. Some but not all rows is [ErrStateUnknown].
+//
+// Events that ClickHouse does not take for what is in them are a
+// [*RefusedError]: then call it again with these in the quarantine, and their
+// number in b.Refused.
 //
 // A crash anywhere leaves a journal entry without all of its rows, which the
 // next Position hands out to be done again.
@@ -64,41 +68,66 @@ func (db *DB) Insert(ctx context.Context, r Range, stored time.Time, b *Blocks) 
 		TrailRows: n.trail, QuarantineRows: n.quarantine, MemberRows: n.members, GapRows: n.gaps,
 		BodyHash: b.bodyHash(), writer: rand.Uint64(),
 	}
+	began := time.Now()
 	current, fresh, err := db.declare(ctx, entry)
 	if err != nil {
 		return fmt.Errorf("insert range %s: %w", r, err)
 	}
-	if current.BodyHash != entry.BodyHash || current.rows() != n {
-		if current, err = db.supersede(ctx, current, entry); err != nil {
+	var base rowCounts // what is there of another attempt and stays
+	other := current.BodyHash != entry.BodyHash || current.rows() != n
+	if !other && !fresh && current.Attempt > 1 { // it may have been mended, and not to its end
+		have, err := db.tables.countRange(ctx, r)
+		if err != nil {
+			return fmt.Errorf("insert range %s: %w", r, err)
+		}
+		other = someOf(have, n)
+	}
+	if other {
+		if current, b, base, err = db.mend(ctx, current, entry, b); err != nil {
 			return fmt.Errorf("insert range %s: %w", r, err)
 		}
 	}
 	b.stamp(r, current.Stored)
-	for _, t := range b.tables() {
+	if err := db.writeContexts(ctx, b.Trail.context); err != nil {
+		return fmt.Errorf("insert range %s: %w", r, err)
+	}
+	for _, t := range b.tables(base) {
 		if t.rows == 0 {
 			continue
 		}
-		if current, err = db.write(ctx, current, t, fresh); err != nil {
+		err = db.write(ctx, current, t, fresh && time.Since(began) < freshFor)
+		var refused *refusal
+		if errors.As(err, &refused) && t.name == "trail" {
+			err = db.isolate(ctx, r, current.Stored, b.Trail, refused)
+		}
+		if err != nil {
 			return fmt.Errorf("insert range %s into %s: %w", r, t.name, err)
 		}
 	}
 	return nil
 }
 
+// freshFor is how long after a range was journaled its first blocks go out
+// without a look at the table: a process that has stood still for longer may
+// find that another has taken over, long enough ago for the tokens to be
+// forgotten.
+const freshFor = 5 * time.Second
+
 // table is what goes into one table.
 type table struct {
 	name    string
-	rows    uint64
+	base    uint64 // rows that are there, of another attempt
+	rows    uint64 // rows to be added
 	columns []column
 }
 
 // tables lists the blocks in the order in which they are written.
-func (b *Blocks) tables() []table {
+func (b *Blocks) tables(base rowCounts) []table {
 	return []table{
-		{"gaps", uint64(b.Gaps.Rows()), b.Gaps.columns},
-		{"quarantine", uint64(b.Quarantine.Rows()), b.Quarantine.columns},
-		{"cohort_members", uint64(b.Members.Rows()), b.Members.columns},
-		{"trail", uint64(b.Trail.Rows()), b.Trail.columns},
+		{"gaps", base.gaps, uint64(b.Gaps.Rows()), b.Gaps.columns},
+		{"quarantine", base.quarantine, uint64(b.Quarantine.Rows()), b.Quarantine.columns},
+		{"cohort_members", base.members, uint64(b.Members.Rows()), b.Members.columns},
+		{"trail", base.trail, uint64(b.Trail.Rows()), b.Trail.columns},
 	}
 }
 
@@ -106,71 +135,63 @@ func (b *Blocks) tables() []table {
 // that a first acknowledgement is enough; otherwise the rows are counted first,
 // which also helps where the deduplication log was lost (it is never synced)
 // or has forgotten the token.
-func (db *DB) write(ctx context.Context, e JournalEntry, t table, fresh bool) (JournalEntry, error) {
-	unclear, acknowledged := !fresh, false
+//
+// Two processes may write the same range at once, each in the belief that it owns
+// the partition. Both use the same tokens in the same order, each table's by
+// itself, and the next one only once the one before is void: so none is there
+// twice.
+func (db *DB) write(ctx context.Context, e JournalEntry, t table, fresh bool) error {
+	token := e.token(t.name)
+	if e.Attempt > 1 {
+		token += "#" + strconv.Itoa(int(e.Attempt))
+	}
+	unclear, acknowledged, absent, void := !fresh, false, false, 0
 	var failure error
 	for try := 0; try < db.cfg.Tries; try++ {
 		if err := db.pause(ctx, try, failure); err != nil {
-			return e, err
+			return err
 		}
 		if unclear {
-			have, err := db.count(ctx, t.name, e.Range)
+			have, err := db.tables.count(ctx, t.name, e.Range)
 			switch {
 			case err != nil:
 				failure = err
 				continue
-			case have == t.rows:
-				return e, nil
-			case have != 0:
-				return e, fmt.Errorf("%w: %d of %d rows are there", ErrStateUnknown, have, t.rows)
+			case have == t.base+t.rows:
+				return nil
+			case have != t.base:
+				return fmt.Errorf("%w: %d of %d rows are there", ErrStateUnknown, have, t.base+t.rows)
+			case acknowledged && !absent: // another process's block may be about to appear
+				absent, failure = true, errAbsent
+				continue
 			case acknowledged:
-				next := e
-				next.Attempt++
-				next.writer = rand.Uint64()
-				if next, _, err = db.declare(ctx, next); err != nil {
-					return e, err
+				if void++; void > maxVoid {
+					return fmt.Errorf("%w: %d tokens in a row were acknowledged, and no row is there", ErrUnclear, void)
 				}
+				absent, try = false, 0
 				db.log.WarnContext(ctx, "acknowledged rows are not there, sending them under a new token",
-					slog.String("table", t.name), slog.String("range", e.String()), slog.Uint64("attempt", uint64(next.Attempt)))
-				e = next
+					slog.String("table", t.name), slog.String("range", e.String()), slog.Int("void", void))
 			}
 		}
-		token := e.token(t.name)
-		if e.Attempt > 1 {
-			token += "#" + strconv.Itoa(int(e.Attempt))
+		under := token
+		if void > 0 {
+			under += "~" + strconv.Itoa(void)
 		}
-		if failure = db.send(ctx, t.name, token, t.columns); failure == nil && !unclear {
-			return e, nil
+		failure = db.send(ctx, t.name, under, t.columns)
+		var refused *refusal
+		if failure == nil && !unclear || errors.As(failure, &refused) {
+			return failure
 		}
 		acknowledged = failure == nil
 		unclear = true
 	}
-	return e, fmt.Errorf("%w: gave up after %d tries: %w", ErrUnclear, db.cfg.Tries, failure)
+	return fmt.Errorf("%w: gave up after %d tries: %w", ErrUnclear, db.cfg.Tries, failure)
 }
 
-// supersede journals a range anew that was journaled with other contents,
-// which happens when a program that reads events differently takes over in the
-// middle of a range. It may do so only if nothing of the old is in a table and
-// nothing can be on its way any more.
-func (db *DB) supersede(ctx context.Context, old, entry JournalEntry) (JournalEntry, error) {
-	have, err := db.countRange(ctx, old.Range)
-	if err != nil {
-		return old, err
-	}
-	if have != (rowCounts{}) {
-		return old, fmt.Errorf("%w: the journal has it with other contents (%s; now %s), of which are there: %s: let the program that began the range finish it",
-			ErrStateUnknown, old.rows(), entry.rows(), have)
-	}
-	if age := time.Since(old.WrittenAt); age < 2*db.cfg.Timeout {
-		return old, fmt.Errorf("%w: the journal has it with other contents since %s; another process may still be writing it", ErrUnclear, age.Round(time.Millisecond))
-	}
-	entry.Attempt = old.Attempt + 1
-	current, _, err := db.declare(ctx, entry)
-	if err == nil && current.BodyHash != entry.BodyHash {
-		err = fmt.Errorf("%w: another process journals the same range with other contents", ErrStateUnknown)
-	}
-	return current, err
-}
+// maxVoid is how many tokens of a block may be void; each has as many tries.
+const maxVoid = 50
+
+var errAbsent = errors.New("acknowledged rows are not there")
 
 // send inserts one block under one token. The context's end does not end it:
 // an insert that was cut off is an outcome that must be found out.
@@ -182,15 +203,7 @@ func (db *DB) send(ctx context.Context, table, token string, columns []column) e
 	}
 	ctx, cancel := db.detach(ctx)
 	defer cancel()
-	err := db.pool.do(ctx, ch.Query{
-		Body:  "INSERT INTO " + table + " (" + namesOf(columns) + ") VALUES",
-		Input: inputOf(columns),
-		Settings: []ch.Setting{
-			{Key: "insert_deduplication_token", Value: token, Important: true},
-			{Key: "insert_deduplicate", Value: "1", Important: true},
-			{Key: "async_insert", Value: "0", Important: true},
-		},
-	})
+	err := asRefusal(db.tables.insert(ctx, table, token, columns))
 	if err == nil && db.hooks.after != nil {
 		return db.hooks.after(table)
 	}
@@ -220,14 +233,21 @@ func (db *DB) pause(ctx context.Context, try int, failure error) error {
 	return nil
 }
 
-// partial is an error if a table has some but not all of its rows.
-func partial(r Range, have, want rowCounts) error {
-	for _, n := range [][2]uint64{{have.trail, want.trail}, {have.quarantine, want.quarantine}, {have.members, want.members}, {have.gaps, want.gaps}} {
-		if n[0] != 0 && n[0] != n[1] {
-			return fmt.Errorf("%w: of range %s the tables have %s; the journal says %s", ErrStateUnknown, r, have, want)
-		}
+// partial is an error if a table has some but not all of its rows, or more. Of
+// a range that was mended some may be there: those of another attempt.
+func partial(e *JournalEntry, have rowCounts) error {
+	want := e.rows()
+	if have.trail > want.trail || have.quarantine > want.quarantine || have.members > want.members || have.gaps > want.gaps ||
+		e.Attempt == 1 && someOf(have, want) {
+		return fmt.Errorf("%w: of range %s the tables have %s; the journal says %s", ErrStateUnknown, e.Range, have, want)
 	}
 	return nil
+}
+
+// someOf says whether a table has some but not all of its rows.
+func someOf(have, want rowCounts) bool {
+	some := func(have, want uint64) bool { return have != 0 && have != want }
+	return some(have.trail, want.trail) || some(have.quarantine, want.quarantine) || some(have.members, want.members) || some(have.gaps, want.gaps)
 }
 
 // check holds blocks against their range before anything is written: each
@@ -236,7 +256,7 @@ func check(r Range, b *Blocks) error {
 	if r.Topic == "" || r.Partition < 0 || r.First < 0 || r.Last < r.First {
 		return errors.New("this is not a range of offsets")
 	}
-	for _, t := range b.tables() {
+	for _, t := range b.tables(rowCounts{}) {
 		if t.rows > MaxRows {
 			return fmt.Errorf("%d rows for table %s are more than %d: use a shorter range", t.rows, t.name, MaxRows)
 		}

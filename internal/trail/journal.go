@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
@@ -41,7 +41,7 @@ func (r Range) params() []any {
 // of its rows carry and how many there are for each table.
 type JournalEntry struct {
 	Range
-	Attempt        uint32    // which token the range goes under, from 1
+	Attempt        uint32    // from 1; another one when the range became another: its blocks have other tokens
 	Stored         time.Time // the date of all rows, which picks the table partition
 	TrailRows      uint64
 	QuarantineRows uint64
@@ -52,6 +52,7 @@ type JournalEntry struct {
 	WrittenAt      time.Time
 
 	writer uint64 // drawn anew for each Insert: tells one's own entry from another's
+	order  uint64 // grows with each entry that the journal takes
 }
 
 func (e *JournalEntry) rows() rowCounts {
@@ -77,9 +78,7 @@ func (n rowCounts) String() string {
 func (db *DB) Position(ctx context.Context, topic string, partition int32) (next int64, pending *JournalEntry, err error) {
 	// Writers go on only when a range is complete, so that only the end of the
 	// journal can be unfinished.
-	rows, err := db.readJournal(ctx,
-		"WHERE topic = {topic:String} AND partition = {partition:UInt32} ORDER BY first DESC, attempt DESC LIMIT 100",
-		Range{Topic: topic, Partition: partition})
+	rows, err := db.tables.journal(ctx, journalEnd, Range{Topic: topic, Partition: partition})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -95,7 +94,7 @@ func (db *DB) Position(ctx context.Context, topic string, partition int32) (next
 			return 0, nil, err
 		}
 	}
-	have, err := db.countRange(ctx, last.Range)
+	have, err := db.tables.countRange(ctx, last.Range)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -103,36 +102,48 @@ func (db *DB) Position(ctx context.Context, topic string, partition int32) (next
 	if have == want {
 		return last.Last + 1, nil, nil
 	}
-	if err := partial(last.Range, have, want); err != nil {
+	if err := partial(&last, have); err != nil {
 		return 0, nil, err
 	}
 	return last.First, &last, nil
 }
 
-// settle tells which of several overlapping entries counts. Each writer sends
-// only if it saw no other entry after its own was in the journal, so at most
-// one of them was ever sent: once one is complete the others are void.
+// settle tells which of several overlapping entries counts, and withdraws the
+// others. Each writer sends only if it saw no other entry after its own was in
+// the journal, so at most one of them was ever sent: the one that the journal
+// took first, as the writers of all others have seen that. Once one is complete
+// it counts. The rows of a longer range make a shorter one within it look
+// complete, too, so that of the complete ones the one that reaches furthest
+// does. If none is, the first is to be done again: should its block still be on
+// its way, it bears the same token.
 func (db *DB) settle(ctx context.Context, rivals []JournalEntry) (JournalEntry, error) {
+	best := -1
 	for i, e := range rivals {
-		have, err := db.countRange(ctx, e.Range)
+		have, err := db.tables.countRange(ctx, e.Range)
 		if err != nil {
 			return JournalEntry{}, err
 		}
-		if have != e.rows() {
+		if have == e.rows() && (best < 0 || e.Last > rivals[best].Last) {
+			best = i
+		}
+	}
+	if best < 0 {
+		slices.SortFunc(rivals, func(a, b JournalEntry) int { return cmp.Compare(a.order, b.order) })
+		if best = 0; rivals[0].order == rivals[1].order {
+			return JournalEntry{}, fmt.Errorf("%w: the journal has the overlapping ranges %s and %s, neither complete: two processes wrote one partition; when no other ingest runs, add a row with withdrawn = true for the one without rows",
+				ErrStateUnknown, rivals[0].Range, rivals[1].Range)
+		}
+		db.log.WarnContext(ctx, "two processes began to write one partition; the range that was begun first is done again", slog.String("range", rivals[0].String()))
+	}
+	for i, other := range rivals {
+		if i == best {
 			continue
 		}
-		for j, other := range rivals {
-			if j == i {
-				continue
-			}
-			if err := db.withdraw(ctx, other); err != nil {
-				return JournalEntry{}, err
-			}
+		if err := db.withdraw(ctx, other); err != nil {
+			return JournalEntry{}, err
 		}
-		return e, nil
 	}
-	return JournalEntry{}, fmt.Errorf("%w: the journal has the overlapping ranges %s and %s, neither complete: two processes wrote one partition; when no other ingest runs, add a row with withdrawn = true for the one without rows",
-		ErrStateUnknown, rivals[0].Range, rivals[1].Range)
+	return rivals[best], nil
 }
 
 // declare puts an entry into the journal and reads back what stands there for
@@ -151,8 +162,7 @@ func (db *DB) declare(ctx context.Context, e JournalEntry) (current JournalEntry
 		}
 		sendErr := db.sendJournal(ctx, e, token)
 		var rows []JournalEntry
-		rows, err = db.readJournal(ctx,
-			"WHERE topic = {topic:String} AND partition = {partition:UInt32} AND first <= {last:UInt64} AND last >= {first:UInt64}", e.Range)
+		rows, err = db.tables.journal(ctx, journalOverlap, e.Range)
 		if err != nil {
 			err = errors.Join(sendErr, err)
 			continue
@@ -208,52 +218,10 @@ func (e *JournalEntry) token(table string) string {
 
 // sendJournal writes one row of the journal.
 func (db *DB) sendJournal(ctx context.Context, e JournalEntry, token string) error {
-	topic := newLowCard()
-	topic.Append(e.Topic)
-	var stored, writtenAt millis
-	stored.append(e.Stored)
-	writtenAt.append(time.Now())
-	return db.send(ctx, "journal", token, []column{
-		{"topic", topic},
-		{"partition", &proto.ColUInt32{uint32(e.Partition)}},
-		{"first", &proto.ColUInt64{uint64(e.First)}},
-		{"last", &proto.ColUInt64{uint64(e.Last)}},
-		{"attempt", &proto.ColUInt32{e.Attempt}},
-		{"stored", &stored},
-		{"trail_rows", &proto.ColUInt64{e.TrailRows}},
-		{"quarantine_rows", &proto.ColUInt64{e.QuarantineRows}},
-		{"member_rows", &proto.ColUInt64{e.MemberRows}},
-		{"gap_rows", &proto.ColUInt64{e.GapRows}},
-		{"body_hash", &proto.ColFixedStr16{e.BodyHash}},
-		{"withdrawn", &proto.ColBool{e.Withdrawn}},
-		{"writer", &proto.ColUInt64{e.writer}},
-		{"written_at", &writtenAt},
-	})
-}
-
-// readJournal reads the rows that the condition picks.
-func (db *DB) readJournal(ctx context.Context, where string, r Range) (entries []JournalEntry, err error) {
-	ctx, cancel := db.detach(ctx)
-	defer cancel()
-	rows, err := db.conn().Query(ctx, `SELECT first, last, attempt, stored, trail_rows, quarantine_rows, member_rows, gap_rows,
-		body_hash, withdrawn, writer, written_at FROM journal `+where, r.params()...)
-	if err != nil {
-		return nil, fmt.Errorf("read the journal: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		e := JournalEntry{Range: r}
-		var first, last uint64
-		var bodyHash string
-		if err := rows.Scan(&first, &last, &e.Attempt, &e.Stored, &e.TrailRows, &e.QuarantineRows, &e.MemberRows, &e.GapRows,
-			&bodyHash, &e.Withdrawn, &e.writer, &e.WrittenAt); err != nil {
-			return nil, fmt.Errorf("read the journal: %w", err)
-		}
-		e.First, e.Last = int64(first), int64(last)
-		copy(e.BodyHash[:], bodyHash)
-		entries = append(entries, e)
-	}
-	return entries, rows.Err()
+	b := newJournalBlock()
+	e.WrittenAt = time.Now()
+	b.append(&e)
+	return db.send(ctx, "journal", token, b.columns)
 }
 
 // latest reduces rows of the journal to the newest attempt of each range,
@@ -267,7 +235,7 @@ func latest(rows []JournalEntry) []JournalEntry {
 			return 0
 		}
 		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last),
-			cmp.Compare(b.Attempt, a.Attempt), cmp.Compare(withdrawn(b), withdrawn(a)), a.WrittenAt.Compare(b.WrittenAt))
+			cmp.Compare(b.Attempt, a.Attempt), cmp.Compare(withdrawn(b), withdrawn(a)), cmp.Compare(a.order, b.order))
 	})
 	return slices.CompactFunc(rows, func(a, b JournalEntry) bool { return a.Range == b.Range })
 }

@@ -35,7 +35,7 @@ var migrations fs.FS = migrationFiles
 var ErrSchema = errors.New("the trail's schema does not fit this program")
 
 // SchemaVersion is the version that this program writes.
-const SchemaVersion = 3
+const SchemaVersion = 7
 
 // tokenVersion is part of every deduplication token of ingest. It grows only
 // when what a range becomes in its tables changes: a range that was begun

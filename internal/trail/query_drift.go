@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -43,58 +44,62 @@ const driftCounted = `controller = {controller:String} AND cause = '' AND NOT du
 // driftWindow is a time of the events' own, by the millisecond.
 const driftWindow = ` AND time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')`
 
-const sightingsSelect = `
-	SELECT operation, purpose, recipient, recipient_organisation, categories, count(), min(time), max(time) FROM trail
+const waysSelect = `
+	SELECT operation, context, count(), min(time), max(time) FROM trail
 	WHERE ` + driftCounted
 
-const sightingsGroup = `
-	GROUP BY operation, purpose, recipient, recipient_organisation, categories
-	ORDER BY count() DESC, operation, purpose, recipient, recipient_organisation, categories
+const waysGroup = `
+	GROUP BY operation, context
+	ORDER BY count() DESC, operation, context
 	LIMIT {limit:UInt32}`
 
-const sightingsWhole = sightingsSelect + ` AND toDate(time) >= toDate({first_day:String}) AND toDate(time) < toDate({last_day:String})` + sightingsGroup
+const waysWhole = ` AND toDate(time) >= toDate({first_day:String}) AND toDate(time) < toDate({last_day:String})`
 
-// Sightings lists the ways in which a controller's data were used from one
-// moment to another: from is included, to is not, zero is open. Whole days (of
-// UTC) are read from the projection matrix, what is left of the first and the
-// last from the table by time. complete is false if there were too many ways.
-func (db *DB) Sightings(ctx context.Context, controller string, from, to time.Time) (all []Sighting, complete bool, err error) {
-	q := PersonQuery{Controller: controller, From: from, To: to}
-	params := q.params()
-	delete(params, "persons")
+// way is all first judgements that are alike in operation and context.
+type way struct {
+	operation   event.Operation
+	context     *Context
+	count       uint64
+	first, last time.Time
+}
+
+// ways gives f the ways in which a controller's data were used from one moment
+// to another, of those that the condition leaves. Whole days (of UTC) are read
+// from the projection matrix, what is left of the first and the last from the
+// table by time: the same way may come up to three times. complete is false if
+// there were too many.
+func (db *DB) ways(ctx context.Context, controller string, from, to time.Time, condition string, f func(w way)) (complete bool, err error) {
+	params := driftParams(controller, from, to)
 	params["limit"] = strconv.Itoa(maxSightings + 1)
-	firstDay, lastDay := wholeDays(from, to)
-	merged := make(map[string]int)
 	complete = true
 	add := func(query string, params map[string]string) error {
-		n := 0
+		var found []way
+		var ids []ContextID
 		err := db.each(ctx, query, params, func(scan func(...any) error) error {
-			var s Sighting
-			var operation string
-			if err := scan(&operation, &s.Purpose, &s.Recipient, &s.Organisation, &s.Categories, &s.Count, &s.First, &s.Last); err != nil {
+			var w way
+			var operation, id string
+			if err := scan(&operation, &id, &w.count, &w.first, &w.last); err != nil {
 				return err
 			}
-			if n++; n > maxSightings {
+			if len(found) == maxSightings {
 				complete = false
 				return nil
 			}
 			var err error
-			if s.Operation, err = event.ParseOperation(operation); err != nil {
-				return err
-			}
-			i, seen := merged[s.key()]
-			if !seen {
-				merged[s.key()] = len(all)
-				all = append(all, s)
-				return nil
-			}
-			m := &all[i]
-			m.Count += s.Count
-			m.First, m.Last = earlier(m.First, s.First), later(m.Last, s.Last)
-			return nil
+			w.operation, err = event.ParseOperation(operation)
+			found, ids = append(found, w), append(ids, ContextID([]byte(id)))
+			return err
 		})
 		if err != nil {
-			return fmt.Errorf("sum up how data were used: %w", err)
+			return err
+		}
+		contexts, err := db.contextsOf(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			found[i].context = contexts[i]
+			f(found[i])
 		}
 		return nil
 	}
@@ -106,25 +111,55 @@ func (db *DB) Sightings(ctx context.Context, controller string, from, to time.Ti
 			"controller": controller, "limit": params["limit"],
 			"from": strconv.FormatInt(from.UnixMilli(), 10), "to": strconv.FormatInt(to.UnixMilli(), 10),
 		}
-		return add(sightingsSelect+driftWindow+sightingsGroup+windowedSettings, p)
+		return add(waysSelect+driftWindow+condition+waysGroup+windowedSettings, p)
 	}
+	firstDay, lastDay := wholeDays(from, to)
 	if !firstDay.Before(lastDay) { // no whole day
-		return all, complete, part(from, to)
+		return complete, part(from, to)
 	}
 	params["first_day"], params["last_day"] = firstDay.Format(time.DateOnly), lastDay.Format(time.DateOnly)
-	if err := add(sightingsWhole, params); err != nil {
-		return nil, false, err
+	if err := add(waysSelect+waysWhole+condition+waysGroup, params); err != nil {
+		return false, err
 	}
 	if !from.IsZero() {
 		if err := part(from, firstDay); err != nil {
-			return nil, false, err
+			return false, err
 		}
 	}
 	if !to.IsZero() {
 		if err := part(lastDay, to); err != nil {
-			return nil, false, err
+			return false, err
 		}
 	}
+	return complete, nil
+}
+
+// Sightings lists the ways in which a controller's data were used from one
+// moment to another: from is included, to is not, zero is open. complete is
+// false if there were too many ways.
+func (db *DB) Sightings(ctx context.Context, controller string, from, to time.Time) (all []Sighting, complete bool, err error) {
+	merged := make(map[string]int)
+	complete, err = db.ways(ctx, controller, from, to, "", func(w way) {
+		s := Sighting{
+			Operation: w.operation, Purpose: w.context.Purpose, Recipient: w.context.Recipient, Organisation: w.context.RecipientOrganisation,
+			Categories: w.context.Categories, Count: w.count, First: w.first, Last: w.last,
+		}
+		n, seen := merged[s.key()]
+		if !seen {
+			merged[s.key()] = len(all)
+			all = append(all, s)
+			return
+		}
+		m := &all[n]
+		m.Count += s.Count
+		m.First, m.Last = earlier(m.First, s.First), later(m.Last, s.Last)
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("sum up how data were used: %w", err)
+	}
+	slices.SortFunc(all, func(a, b Sighting) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.key(), b.key()))
+	})
 	return all, complete, nil
 }
 
@@ -173,24 +208,34 @@ type Entity struct {
 	First, Last                 time.Time
 }
 
-// Entities lists the recipients without an id of the register.
+// Entities lists the recipients without an id of the register, most often named
+// first.
 func (db *DB) Entities(ctx context.Context, controller string, from, to time.Time) (all []Entity, err error) {
-	err = db.each(ctx, `
-		SELECT recipient_organisation, recipient_code, recipient_country, count(), min(time), max(time) FROM trail
-		WHERE recipient = '' AND (recipient_organisation != '' OR recipient_code != '' OR recipient_country != '' OR operation IN ('transfer', 'disclose'))
-			AND operation NOT IN ('erase', 'rectify', 'restrict') AND `+driftCounted+driftWindow+`
-		GROUP BY recipient_organisation, recipient_code, recipient_country
-		ORDER BY count() DESC, recipient_organisation, recipient_code, recipient_country LIMIT 10000`+windowedSettings,
-		driftParams(controller, from, to), func(scan func(...any) error) error {
-			var e Entity
-			err := scan(&e.Organisation, &e.Code, &e.Country, &e.Count, &e.First, &e.Last)
-			all = append(all, e)
-			return err
-		})
+	at := make(map[Entity]int)
+	_, err = db.ways(ctx, controller, from, to, ` AND operation NOT IN ('erase', 'rectify', 'restrict')`, func(w way) {
+		key := Entity{Organisation: w.context.RecipientOrganisation, Code: w.context.RecipientCode, Country: w.context.RecipientCountry}
+		handedOver := w.operation == event.Transfer || w.operation == event.Disclose
+		if w.context.Recipient != "" || key == (Entity{}) && !handedOver {
+			return
+		}
+		n, seen := at[key]
+		if !seen {
+			n = len(all)
+			at[key] = n
+			all = append(all, key)
+			all[n].First, all[n].Last = w.first, w.last
+		}
+		e := &all[n]
+		e.Count += w.count
+		e.First, e.Last = earlier(e.First, w.first), later(e.Last, w.last)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list the recipients that events name otherwise than by id: %w", err)
 	}
-	return all, nil
+	slices.SortFunc(all, func(a, b Entity) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Organisation, b.Organisation), strings.Compare(a.Code, b.Code), strings.Compare(a.Country, b.Country))
+	})
+	return all[:min(len(all), 10_000)], nil
 }
 
 // Collected is how often data came from a source.
@@ -200,22 +245,28 @@ type Collected struct {
 	First, Last time.Time
 }
 
-// Sources lists where collected data came from.
+// Sources lists where collected data came from, the most frequent first.
 func (db *DB) Sources(ctx context.Context, controller string, from, to time.Time) (all []Collected, err error) {
-	err = db.each(ctx, `
-		SELECT data_source, count(), min(time), max(time) FROM trail
-		WHERE operation = 'collect' AND controller = {controller:String} AND cause = '' AND NOT duplicate`+driftWindow+`
-		GROUP BY data_source ORDER BY count() DESC, data_source LIMIT 10000`+windowedSettings,
-		driftParams(controller, from, to), func(scan func(...any) error) error {
-			var c Collected
-			err := scan(&c.Source, &c.Count, &c.First, &c.Last)
-			all = append(all, c)
-			return err
-		})
+	at := make(map[string]int)
+	_, err = db.ways(ctx, controller, from, to, ` AND operation = 'collect'`, func(w way) {
+		source := w.context.DataSource
+		n, seen := at[source]
+		if !seen {
+			n = len(all)
+			at[source] = n
+			all = append(all, Collected{Source: source, First: w.first, Last: w.last})
+		}
+		s := &all[n]
+		s.Count += w.count
+		s.First, s.Last = earlier(s.First, w.first), later(s.Last, w.last)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list the sources of collected data: %w", err)
 	}
-	return all, nil
+	slices.SortFunc(all, func(a, b Collected) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Source, b.Source))
+	})
+	return all[:min(len(all), 10_000)], nil
 }
 
 func driftParams(controller string, from, to time.Time) map[string]string {
@@ -228,7 +279,7 @@ func driftParams(controller string, from, to time.Time) map[string]string {
 // atColumns are what EventsAt reads of a row.
 var atColumns = []string{
 	"time", "operation", "controller", "purpose", "recipient", "recipient_organisation", "recipient_code", "recipient_country",
-	"categories", "data_source", "topic", "partition", "offset",
+	"categories", "data_source", "actor", "topic", "partition", "offset",
 }
 
 // EventsAt lists processing events of a controller that happened at one of the

@@ -103,9 +103,9 @@ func TestSightingsReadProjection(t *testing.T) {
 	if err := db.Insert(t.Context(), testRange(0, n-1), storedAt, b); err != nil {
 		t.Fatal(err)
 	}
-	query := strings.NewReplacer("{controller:String}", "'elektrum'", "{limit:UInt32}", "10").Replace(sightingsWhole)
+	query := strings.NewReplacer("{controller:String}", "'elektrum'", "{limit:UInt32}", "10").Replace(waysSelect + waysWhole + " AND operation = 'access'" + waysGroup)
 	query = strings.NewReplacer("{first_day:String}", "'2020-01-01'", "{last_day:String}", "'2030-01-01'").Replace(query)
-	if n := mustCount(t, db, "SELECT count() FROM ("+query+") SETTINGS force_optimize_projection = 1, force_optimize_projection_name = 'matrix'"); n != 10 {
+	if n := mustCount(t, db, "SELECT count() FROM ("+query+") SETTINGS force_optimize_projection = 1, force_optimize_projection_name = 'matrix'"); n == 0 {
 		t.Errorf("%d ways", n)
 	}
 }

@@ -96,7 +96,7 @@ func shareWhere(s Share) string {
 // CohortActs lists what was erased, or said to be kept, of whole cohorts.
 func (db *DB) CohortActs(ctx context.Context, controller string) ([]Row, error) {
 	return collect(db.rows(ctx, dutyColumns, `
-		WHERE controller = {controller:String} AND operation IN ('erase', 'retain') AND cohort
+		WHERE controller = {controller:String} AND operation IN ('erase', 'retain') AND context IN (SELECT id FROM contexts WHERE cohort)
 		ORDER BY topic, partition, offset, judged_at DESC, verdict DESC LIMIT 1 BY topic, partition, offset LIMIT 10000`,
 		map[string]string{"controller": controller}, setting("optimize_use_projections", "0"), bounded()))
 }
@@ -116,7 +116,7 @@ func (db *DB) MembersIn(ctx context.Context, controller string, cohorts []string
 		Settings:   dutySettings,
 		OnResult: func(_ context.Context, block proto.Block) error {
 			for i := range block.Rows {
-				f(person[i], cohort.at(i))
+				f(person[i], cohort.Row(i))
 			}
 			return nil
 		},
@@ -156,7 +156,7 @@ func (db *DB) Links(ctx context.Context, controller string, f func(persons [][16
 // it is true: facts of the kind "processor" about one recipient.
 func (db *DB) ProcessorFacts(ctx context.Context, controller string) ([]Row, error) {
 	return collect(db.rows(ctx, append([]string{"recorded"}, dutyColumns...), `
-		WHERE controller = {controller:String} AND operation = 'fact' AND fact = 'processor' AND recipient != '' AND cause = '' AND person_index = 0
+		WHERE controller = {controller:String} AND operation = 'fact' AND fact = 'processor' AND context IN (SELECT id FROM contexts WHERE recipient != '') AND cause = '' AND person_index = 0
 		ORDER BY fact_valid_from, recorded, topic, partition, offset LIMIT 10000`,
 		map[string]string{"controller": controller}, setting("optimize_use_projections", "0"), bounded()))
 }

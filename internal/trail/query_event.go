@@ -3,6 +3,7 @@ package trail
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 func (db *DB) Find(ctx context.Context, source, id string) (places []Place, err error) {
 	err = db.each(ctx, `
 		SELECT time, topic, partition, offset FROM trail
-		WHERE source = {source:String} AND event_id = {id:String} AND person_index = 0 AND cause = ''
+		WHERE context IN (SELECT id FROM contexts WHERE source = {source:String}) AND event_id = {id:String} AND person_index = 0 AND cause = ''
 		ORDER BY duplicate, recorded, topic, partition, offset LIMIT 100`+windowedSettings,
 		map[string]string{"source": source, "id": id}, func(scan func(...any) error) error {
 			var p Place
@@ -48,17 +49,35 @@ type PartitionReach struct {
 	Stored    time.Time // when it was stored
 }
 
-// Reach reads the newest row of each partition that the journal knows.
-func (db *DB) Reach(ctx context.Context) (Reach, error) {
+// Reach reads the newest row of each partition that the journal knows, as it
+// stood at a moment; the zero time is now. As of now it may be Config.ReachFor
+// old: an answer then claims less than it could.
+func (db *DB) Reach(ctx context.Context, asOf time.Time) (Reach, error) {
+	r, err := db.reached.of(ctx, struct{}{}, asOf, db.cfg.ReachFor, func(ctx context.Context) (Reach, error) { return db.reach(ctx, asOf) })
+	r.Partitions = slices.Clone(r.Partitions)
+	return r, err
+}
+
+func (db *DB) reach(ctx context.Context, asOf time.Time) (Reach, error) {
 	var r Reach
-	err := db.each(ctx, `SELECT DISTINCT topic, partition FROM journal WHERE NOT withdrawn AND trail_rows > 0 ORDER BY topic, partition LIMIT 1000`, nil,
+	at := map[string]string{"as_of": strconv.FormatInt(openTo.UnixMilli(), 10)}
+	if !asOf.IsZero() {
+		at["as_of"] = strconv.FormatInt(asOf.UnixMilli(), 10)
+	}
+	// The journal has the bound, so that the newest row is found at once however
+	// much came after that moment.
+	err := db.each(ctx, `
+		SELECT topic, partition, max(last) FROM journal
+		WHERE NOT withdrawn AND trail_rows > 0 AND stored <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')
+		GROUP BY topic, partition ORDER BY topic, partition LIMIT 1000`, at,
 		func(scan func(...any) error) error {
 			var p PartitionReach
 			var partition uint32
-			if err := scan(&p.Topic, &partition); err != nil {
+			var last uint64
+			if err := scan(&p.Topic, &partition, &last); err != nil {
 				return err
 			}
-			p.Partition = int32(partition)
+			p.Partition, p.Offset = int32(partition), int64(last)
 			r.Partitions = append(r.Partitions, p)
 			return nil
 		})
@@ -70,9 +89,11 @@ func (db *DB) Reach(ctx context.Context) (Reach, error) {
 		found := false
 		err := db.each(ctx, `
 			SELECT offset, recorded, stored FROM trail
-			WHERE topic = {topic:String} AND partition = {partition:UInt32} AND cause = ''
+			WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset <= {last:UInt64} AND cause = ''
+				AND stored <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')
 			ORDER BY topic DESC, partition DESC, offset DESC LIMIT 1 SETTINGS optimize_use_projections = 0, max_threads = 1`,
-			map[string]string{"topic": p.Topic, "partition": strconv.Itoa(int(p.Partition))}, func(scan func(...any) error) error {
+			map[string]string{"topic": p.Topic, "partition": strconv.Itoa(int(p.Partition)), "last": strconv.FormatInt(p.Offset, 10), "as_of": at["as_of"]},
+			func(scan func(...any) error) error {
 				var offset uint64
 				found = true
 				err := scan(&offset, &p.Recorded, &p.Stored)
@@ -87,7 +108,10 @@ func (db *DB) Reach(ctx context.Context) (Reach, error) {
 		}
 	}
 	r.Partitions = there
-	err = db.each(ctx, `SELECT (SELECT count() FROM quarantine), (SELECT toUInt64(sum(last - first + 1)) FROM gaps)`, nil,
+	err = db.each(ctx, `
+		SELECT
+			(SELECT count() FROM quarantine WHERE stored <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')),
+			(SELECT toUInt64(sum(last - first + 1)) FROM gaps WHERE noticed <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC'))`, at,
 		func(scan func(...any) error) error { return scan(&r.Quarantined, &r.Gaps) })
 	if err != nil {
 		return Reach{}, fmt.Errorf("count the quarantine and the gaps: %w", err)

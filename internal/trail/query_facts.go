@@ -71,7 +71,7 @@ func (db *DB) FactsAbout(ctx context.Context, q FactsQuery) ([]Row, error) {
 		errs = append(errs, places("actor = {actor:String} AND (fact = 'employee' OR person = toFixedString('', 16))", map[string]string{"actor": q.Actor}))
 	}
 	if q.Recipient != "" {
-		errs = append(errs, places("recipient = {recipient:String} AND (fact IN ('processor', 'recipient_info') OR person = toFixedString('', 16))", map[string]string{"recipient": q.Recipient}))
+		errs = append(errs, places("context IN (SELECT id FROM contexts WHERE recipient = {recipient:String}) AND (fact IN ('processor', 'recipient_info') OR person = toFixedString('', 16))", map[string]string{"recipient": q.Recipient}))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("look for facts: %w", err)

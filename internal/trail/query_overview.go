@@ -1,9 +1,12 @@
 package trail
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -154,22 +157,62 @@ type QueueEntry struct {
 // ReviewQueue counts the reviews of a window by the fact that was missing,
 // most first.
 func (db *DB) ReviewQueue(ctx context.Context, w Window) (queue []QueueEntry, err error) {
+	var controllers []string
+	var counts []uint64
+	var lasts []time.Time
+	var ids []ContextID
 	err = db.each(ctx, `
-		SELECT controller, arrayJoin(if(empty(unknown), [''], CAST(unknown, 'Array(String)'))) AS fact, count(), max(time),
-			sumMap(mapFromArrays(CAST(rules, 'Array(String)'), arrayMap(x -> toUInt64(1), rules))), argMax(register_version, time)
-		FROM trail
+		SELECT controller, context, count(), max(time) FROM trail
 		WHERE `+windowed+` AND verdict = 'review'
-		GROUP BY controller, fact
-		ORDER BY count() DESC, controller, fact LIMIT `+strconv.Itoa(maxQueue)+windowedSettings, w.params(), func(scan func(...any) error) error {
-		var q QueueEntry
-		if err := scan(&q.Controller, &q.Fact, &q.Count, &q.Last, &q.Rules, &q.Version); err != nil {
+		GROUP BY controller, context LIMIT 100000`+windowedSettings, w.params(), func(scan func(...any) error) error {
+		var controller, id string
+		var count uint64
+		var last time.Time
+		if err := scan(&controller, &id, &count, &last); err != nil {
 			return err
 		}
-		queue = append(queue, q)
+		controllers, counts, lasts = append(controllers, controller), append(counts, count), append(lasts, last)
+		ids = append(ids, ContextID([]byte(id)))
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the review queue: %w", err)
 	}
-	return queue, nil
+	contexts, err := db.contextsOf(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read the review queue: %w", err)
+	}
+	at := make(map[[2]string]int)
+	for i, c := range contexts {
+		for _, fact := range missingFacts(c) {
+			key := [2]string{controllers[i], fact}
+			n, seen := at[key]
+			if !seen {
+				n = len(queue)
+				at[key] = n
+				queue = append(queue, QueueEntry{Controller: key[0], Fact: fact, Rules: make(map[string]uint64)})
+			}
+			q := &queue[n]
+			q.Count += counts[i]
+			if !lasts[i].Before(q.Last) {
+				q.Last, q.Version = lasts[i], c.RegisterVersion
+			}
+			for _, rule := range c.Rules {
+				q.Rules[rule] += counts[i]
+			}
+		}
+	}
+	slices.SortFunc(queue, func(a, b QueueEntry) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Controller, b.Controller), strings.Compare(a.Fact, b.Fact))
+	})
+	return queue[:min(len(queue), maxQueue)], nil
+}
+
+// missingFacts are the facts for want of which there was a review; one empty
+// name if there was none.
+func missingFacts(c *Context) []string {
+	if len(c.Unknown) == 0 {
+		return []string{""}
+	}
+	return c.Unknown
 }

@@ -35,6 +35,11 @@ type PersonQuery struct {
 	Controller string
 	Persons    [][16]byte
 	From, To   time.Time // of the events' own time: From included, To not; zero = open
+	Only       []Part    // events of one of these parts, and no others; nil = all
+
+	// AsOf is up to when the trail counts, included: what was stored later, and
+	// verdicts that were given later, are not there. Zero: as it stands now.
+	AsOf time.Time
 }
 
 // openFrom and openTo bound every question: what DateTime64 can hold.
@@ -45,6 +50,19 @@ var (
 
 // personWhere selects processing events by person: it uses nothing that the
 // projection by_person does not hold. What it needs is in params.
+func (q *PersonQuery) where() string { return personWhere + q.asOf() + q.only() }
+
+// asOf leaves what the trail held at a moment. The first verdict on an event
+// bears the date under which its row was stored, each later one the moment at
+// which it was given.
+func (q *PersonQuery) asOf() string {
+	if q.AsOf.IsZero() {
+		return ""
+	}
+	return `
+		AND judged_at <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')`
+}
+
 const personWhere = `
 	WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}
 		AND time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
@@ -54,6 +72,11 @@ const personWhere = `
 // get in each other's way at some granules), and no second reading of each
 // part for the columns of the rows that are left.
 const personSettings = " SETTINGS max_threads = 1, query_plan_optimize_lazy_materialization = 0"
+
+// byPersonSettings are personSettings for ch-go, and the query's bound.
+func byPersonSettings() []ch.Setting {
+	return []ch.Setting{setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()}
+}
 
 func (q *PersonQuery) check() error {
 	if len(q.Persons) > maxPersons {
@@ -70,12 +93,19 @@ func (q *PersonQuery) params() map[string]string {
 	if to.IsZero() || to.After(openTo) {
 		to = openTo
 	}
-	return map[string]string{
+	params := map[string]string{
 		"persons":    hexArray(q.Persons),
 		"controller": q.Controller,
 		"from":       strconv.FormatInt(from.UnixMilli(), 10),
 		"to":         strconv.FormatInt(to.UnixMilli(), 10),
 	}
+	if !q.AsOf.IsZero() {
+		params["as_of"] = strconv.FormatInt(q.AsOf.UnixMilli(), 10)
+	}
+	if q.Only != nil {
+		condition(q.Only, onlyPrefix, params)
+	}
+	return params
 }
 
 // hexArray writes pseudonyms as an Array(String) parameter.
@@ -103,16 +133,17 @@ func named(params map[string]string) []any {
 }
 
 // Linked lists all pseudonyms that identity facts of the controller make one
-// with those given, these first. Such a fact is one row for each pseudonym at
-// one offset, so that the rows beside a person's own name the others.
-func (db *DB) Linked(ctx context.Context, controller string, persons ...[16]byte) ([][16]byte, error) {
-	all := slices.Clone(persons)
-	seen := make(map[[16]byte]bool, len(persons))
-	for _, p := range persons {
+// with those of the question, these first. Such a fact is one row for each
+// pseudonym at one offset, so that the rows beside a person's own name the
+// others. When the events were does not matter.
+func (db *DB) Linked(ctx context.Context, q PersonQuery) ([][16]byte, error) {
+	all := slices.Clone(q.Persons)
+	seen := make(map[[16]byte]bool, len(q.Persons))
+	for _, p := range q.Persons {
 		seen[p] = true
 	}
-	for round, asked := 0, persons; len(asked) > 0 && round < maxLinkRounds; round++ {
-		q := PersonQuery{Controller: controller, Persons: asked}
+	for round, asked := 0, q.Persons; len(asked) > 0 && round < maxLinkRounds; round++ {
+		q.Persons = asked
 		if err := q.check(); err != nil {
 			return nil, err
 		}
@@ -139,7 +170,7 @@ func (db *DB) identified(ctx context.Context, q PersonQuery) (found [][16]byte, 
 	err = db.each(ctx, `
 		SELECT DISTINCT topic, partition, offset FROM trail
 		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16))
-			AND operation = 'fact' AND fact = 'identity' AND controller = {controller:String}
+			AND operation = 'fact' AND fact = 'identity' AND controller = {controller:String}`+q.asOf()+`
 		ORDER BY topic, partition, offset LIMIT 10000`+personSettings, q.params(), func(scan func(...any) error) error {
 		var topic string
 		var partition uint32
@@ -179,14 +210,17 @@ func (db *DB) identified(ctx context.Context, q PersonQuery) (found [][16]byte, 
 
 // CohortsOf lists the ids of the cohorts that one of the persons is a member
 // of, sorted.
-func (db *DB) CohortsOf(ctx context.Context, controller string, persons [][16]byte) (ids []string, err error) {
-	q := PersonQuery{Controller: controller, Persons: persons}
+func (db *DB) CohortsOf(ctx context.Context, q PersonQuery) (ids []string, err error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
+	stored := ""
+	if !q.AsOf.IsZero() {
+		stored = " AND stored <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')"
+	}
 	err = db.each(ctx, `
 		SELECT DISTINCT cohort_id FROM cohort_members
-		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}
+		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}`+stored+`
 		ORDER BY cohort_id LIMIT 10001 SETTINGS max_threads = 1`, q.params(), func(scan func(...any) error) error {
 		var id string
 		if err := scan(&id); err != nil {
@@ -201,86 +235,6 @@ func (db *DB) CohortsOf(ctx context.Context, controller string, persons [][16]by
 	return ids, nil
 }
 
-// Use is how often a person's data was used in one way: all events alike in
-// what stands first here.
-type Use struct {
-	Recipient, Organisation, Code, Country string // all empty: nobody is named, the controller's own use
-	Operation                              string
-	Purpose                                string
-	Basis                                  string // as the source states it
-	Verdict                                string // allowed, review, violation
-	Cohort                                 bool
-	Duplicate                              bool // an event of the same source and id came before
-	RegisterVersion                        string
-
-	Count       uint64 // events
-	Changed     uint64 // of these, whose verdict is not the first one
-	First, Last time.Time
-	Categories  map[string]uint64 // events by category
-	Rules       map[string]uint64 // …by rule that decided
-	Unknown     map[string]uint64 // …by fact that was missing
-}
-
-// usesQuery groups in the database. Of several judgements the latest stands. An
-// event that names the person by two identifiers counts once, by the worse of
-// its two verdicts.
-const usesQuery = `
-	SELECT
-		recipient, recipient_organisation, recipient_code, recipient_country,
-		operation, purpose, basis, verdict, cohort, duplicate, register_version,
-		count(), countIf(cause != ''), min(time), max(time),
-		sumMap(mapFromArrays(CAST(categories, 'Array(String)'), arrayMap(x -> toUInt64(1), categories))),
-		sumMap(mapFromArrays(CAST(rules, 'Array(String)'), arrayMap(x -> toUInt64(1), rules))),
-		sumMap(mapFromArrays(CAST(unknown, 'Array(String)'), arrayMap(x -> toUInt64(1), unknown)))
-	FROM
-	(
-		SELECT * FROM
-		(
-			SELECT time, topic, partition, offset, person_index, judged_at, cause,
-				recipient, recipient_organisation, recipient_code, recipient_country,
-				operation, purpose, basis, verdict, cohort, duplicate, register_version, categories, rules, unknown
-			FROM trail` + personWhere + latestOrder + `
-		)
-		ORDER BY topic, partition, offset, verdict DESC
-		LIMIT 1 BY topic, partition, offset
-	)
-	GROUP BY recipient, recipient_organisation, recipient_code, recipient_country,
-		operation, purpose, basis, verdict, cohort, duplicate, register_version
-	ORDER BY min(time), recipient, recipient_organisation, recipient_code, recipient_country,
-		operation, purpose, basis, verdict, cohort, duplicate, register_version
-	LIMIT {limit:UInt32}` + personSettings
-
-// latestOrder leaves of each event and person the verdict given last.
-const latestOrder = `
-			ORDER BY topic, partition, offset, person_index, judged_at DESC, cause DESC
-			LIMIT 1 BY topic, partition, offset, person_index`
-
-// Uses sums up what was done with a person's data, for whom and with which
-// verdict; complete is false if there were too many ways to list them all.
-func (db *DB) Uses(ctx context.Context, q PersonQuery) (uses []Use, complete bool, err error) {
-	if err := q.check(); err != nil {
-		return nil, false, err
-	}
-	params := q.params()
-	params["limit"] = strconv.Itoa(maxUses + 1)
-	err = db.each(ctx, usesQuery, params, func(scan func(...any) error) error {
-		var u Use
-		if err := scan(&u.Recipient, &u.Organisation, &u.Code, &u.Country, &u.Operation, &u.Purpose, &u.Basis, &u.Verdict,
-			&u.Cohort, &u.Duplicate, &u.RegisterVersion, &u.Count, &u.Changed, &u.First, &u.Last, &u.Categories, &u.Rules, &u.Unknown); err != nil {
-			return err
-		}
-		uses = append(uses, u)
-		return nil
-	})
-	if err != nil {
-		return nil, false, fmt.Errorf("sum up the person's events: %w", err)
-	}
-	if len(uses) > maxUses {
-		return uses[:maxUses], false, nil
-	}
-	return uses, true, nil
-}
-
 // Place is where an event stands, in the order of a timeline.
 type Place struct {
 	Time      time.Time
@@ -291,33 +245,45 @@ type Place struct {
 
 // Timeline lists a person's processing events, newest first, at most n, those
 // before the given place if there is one. Each event is there once, with its
-// latest verdict. Only [PersonColumns] are filled.
+// latest verdict. Only what tells what was done is filled, and the controller.
 func (db *DB) Timeline(ctx context.Context, q PersonQuery, before *Place, n int) ([]Row, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
 	n = min(max(n, 1), maxPage)
 	params := q.params()
-	where := personWhere
+	where := q.where()
 	if before != nil {
 		where += `
 		AND time <= fromUnixTimestamp64Milli({before_time:Int64}, 'UTC')
 		AND (time, topic, partition, offset) < (fromUnixTimestamp64Milli({before_time:Int64}, 'UTC'), {before_topic:String}, {before_partition:UInt32}, {before_offset:UInt64})`
-		params["before_time"] = strconv.FormatInt(before.Time.UnixMilli(), 10)
-		params["before_topic"] = before.Topic
-		params["before_partition"] = strconv.Itoa(int(before.Partition))
-		params["before_offset"] = strconv.FormatInt(before.Offset, 10)
+		beforeParams(params, before)
 	}
 	params["n"] = strconv.Itoa(n)
-	return collect(db.rowsOf(ctx, PersonColumns, timelineFrom(where), params,
-		setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()))
+	return db.historyRows(ctx, q.Controller, timelineFrom(where), params)
+}
+
+// historyRows reads the rows of a controller's person.
+func (db *DB) historyRows(ctx context.Context, controller, from string, params map[string]string) ([]Row, error) {
+	rows, err := collect(db.rowsOf(ctx, historyColumns, from, params, byPersonSettings()...))
+	for i := range rows {
+		rows[i].Controller = controller
+	}
+	return rows, err
+}
+
+func beforeParams(params map[string]string, before *Place) {
+	params["before_time"] = strconv.FormatInt(before.Time.UnixMilli(), 10)
+	params["before_topic"] = before.Topic
+	params["before_partition"] = strconv.Itoa(int(before.Partition))
+	params["before_offset"] = strconv.FormatInt(before.Offset, 10)
 }
 
 // timelineFrom is what the timeline reads from: each event once, with the worse
 // of its latest verdicts if it names the person twice.
 func timelineFrom(where string) string {
-	return "(SELECT " + strings.Join(quoted(PersonColumns), ", ") + " FROM trail " + where + latestOrder + `)
-	ORDER BY time DESC, topic DESC, partition DESC, offset DESC, verdict DESC
+	return "(SELECT " + strings.Join(quoted(historyColumns), ", ") + " FROM trail " + where + latestOrder + `)
+	ORDER BY time DESC, topic DESC, partition DESC, offset DESC, verdict DESC, person_index
 	LIMIT 1 BY topic, partition, offset
 	LIMIT {n:UInt32}`
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type QuarantineFilter struct {
 	Source string
 	Since  time.Time        // stored then or later
 	Until  time.Time        // stored before
+	Range  *Range           // at these offsets; nil is any
 	Places []identity.Place // these and no others; nil is any, at most [MaxQuarantinePlaces]
 }
 
@@ -43,6 +45,11 @@ func (f *QuarantineFilter) where(params map[string]string) string {
 	if !f.Until.IsZero() {
 		where += " AND stored < fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
 		params["until"] = strconv.FormatInt(f.Until.UnixMilli(), 10)
+	}
+	if f.Range != nil {
+		where += " AND topic = {topic:String} AND partition = {partition:UInt32} AND offset BETWEEN {first:UInt64} AND {last:UInt64}"
+		params["topic"], params["partition"] = f.Range.Topic, strconv.Itoa(int(f.Range.Partition))
+		params["first"], params["last"] = strconv.FormatInt(f.Range.First, 10), strconv.FormatInt(f.Range.Last, 10)
 	}
 	if f.Places != nil {
 		where += " AND " + atPlaces
@@ -75,6 +82,7 @@ type QuarantineReason struct {
 	Reason      string
 	Count       uint64
 	Replayed    uint64    // of these, records that were sent again
+	LastHour    uint64    // of Count, those of the last hour
 	First, Last time.Time // when they were stored
 	Sources     []string  // at most 20; "" where the source could not be read
 	SourceCount uint64
@@ -87,14 +95,14 @@ func (db *DB) QuarantineReasons(ctx context.Context, f QuarantineFilter) (all []
 	err = db.each(ctx, `
 		SELECT reason, count(),
 			countIf((topic, partition, offset) IN (SELECT topic, partition, offset FROM quarantine_replay WHERE acknowledged)),
-			min(stored), max(stored), arraySort(groupUniqArray(20)(toString(source))), uniqExact(source),
+			countIf(stored >= now64(3, 'UTC') - INTERVAL 1 HOUR), min(stored), max(stored), arraySort(groupUniqArray(20)(toString(source))), uniqExact(source),
 			argMax(toString(topic), (stored, topic, partition, offset)), argMax(partition, (stored, topic, partition, offset)), argMax(offset, (stored, topic, partition, offset))
 		FROM quarantine WHERE `+f.where(params)+`
 		GROUP BY reason ORDER BY count() DESC, reason LIMIT 1000`, params, func(scan func(...any) error) error {
 		var r QuarantineReason
 		var partition uint32
 		var offset uint64
-		if err := scan(&r.Reason, &r.Count, &r.Replayed, &r.First, &r.Last, &r.Sources, &r.SourceCount, &r.Example.Topic, &partition, &offset); err != nil {
+		if err := scan(&r.Reason, &r.Count, &r.Replayed, &r.LastHour, &r.First, &r.Last, &r.Sources, &r.SourceCount, &r.Example.Topic, &partition, &offset); err != nil {
 			return err
 		}
 		r.Example.Partition, r.Example.Offset = int32(partition), int64(offset)
@@ -120,7 +128,14 @@ type Quarantined struct {
 	// Returned how many of its copies are in the quarantine.
 	Sends, Returned uint64
 	LastSent        time.Time
+	// Sent are the hashes of the copies that Kafka has acknowledged, and Mended
+	// who sent the last that was not as it had been, and why.
+	Sent   [][16]byte
+	Mended Mended
 }
+
+// Mended says who has mended a record, and why.
+type Mended struct{ By, Why string }
 
 // Quarantined lists the records that a filter selects, by topic, partition and
 // offset, those after a place if one is given, at most n.
@@ -171,7 +186,8 @@ func unhex16(s string) (b [16]byte, err error) {
 func (db *DB) replays(ctx context.Context, all []Quarantined) error {
 	type replay struct {
 		root     identity.Place
-		hash     [16]byte
+		sent     [][16]byte
+		mended   Mended
 		sends    uint64
 		last     time.Time
 		returned uint64
@@ -185,25 +201,38 @@ func (db *DB) replays(ctx context.Context, all []Quarantined) error {
 	quarantinePlaces(params, places)
 	byPlace, byHash := make(map[identity.Place]*replay), make(map[[16]byte]*replay)
 	var copies [][16]byte
-	// The rows of the copy's hash name the record; all rows of that record count.
+	// A row of the copy's hash names the record; all rows of that record count, of
+	// other copies too: as it was, and as somebody mended it.
 	err := db.each(ctx, `
-		SELECT topic, partition, offset, hex(any(copy_hash)), uniqExactIf(attempt, acknowledged), max(replayed_at) FROM quarantine_replay
-		WHERE `+atPlaces+` OR copy_hash IN (SELECT toFixedString(unhex(arrayJoin({hashes:Array(String)})), 16))
+		SELECT topic, partition, offset, groupUniqArray(hex(copy_hash)), groupUniqArrayIf(hex(copy_hash), acknowledged),
+			uniqExactIf(attempt, acknowledged), max(replayed_at), argMax(mended_by, (mended_by != '', replayed_at)), argMax(mended_why, (mended_by != '', replayed_at))
+		FROM quarantine_replay
+		WHERE `+atPlaces+` OR (topic, partition, offset) IN
+		(
+			SELECT topic, partition, offset FROM quarantine_replay
+			WHERE copy_hash IN (SELECT toFixedString(unhex(arrayJoin({hashes:Array(String)})), 16))
+		)
 		GROUP BY topic, partition, offset`, params, func(scan func(...any) error) error {
 		var r replay
 		var partition uint32
 		var offset uint64
-		var hash string
-		if err := scan(&r.root.Topic, &partition, &offset, &hash, &r.sends, &r.last); err != nil {
+		var hashes, sent []string
+		if err := scan(&r.root.Topic, &partition, &offset, &hashes, &sent, &r.sends, &r.last, &r.mended.By, &r.mended.Why); err != nil {
 			return err
 		}
 		r.root.Partition, r.root.Offset = int32(partition), int64(offset)
-		var err error
-		if r.hash, err = unhex16(hash); err != nil {
-			return err
+		byPlace[r.root] = &r
+		for _, text := range hashes {
+			h, err := unhex16(text)
+			if err != nil {
+				return err
+			}
+			byHash[h] = &r
+			copies = append(copies, h)
+			if slices.Contains(sent, text) {
+				r.sent = append(r.sent, h)
+			}
 		}
-		byPlace[r.root], byHash[r.hash] = &r, &r
-		copies = append(copies, r.hash)
 		return nil
 	})
 	if err != nil || len(copies) == 0 {
@@ -220,7 +249,7 @@ func (db *DB) replays(ctx context.Context, all []Quarantined) error {
 			}
 			key, err := unhex16(hash)
 			if r := byHash[key]; err == nil && r != nil {
-				r.returned = n
+				r.returned += n
 			}
 			return err
 		})
@@ -234,7 +263,7 @@ func (db *DB) replays(ctx context.Context, all []Quarantined) error {
 			r = byPlace[q.Place]
 		}
 		if r != nil {
-			q.Root, q.Sends, q.Returned, q.LastSent = r.root, r.sends, r.returned, r.last
+			q.Root, q.Sends, q.Returned, q.LastSent, q.Sent, q.Mended = r.root, r.sends, r.returned, r.last, r.sent, r.mended
 		}
 	}
 	return nil
@@ -269,6 +298,7 @@ type QuarantineReplay struct {
 	identity.Place
 	Attempt  uint32   // from 1
 	CopyHash [16]byte // what the copy's body hash will be
+	Mended   Mended   // zero = the copy is as the record was
 }
 
 // RememberReplays writes that records are about to be sent again, or, after
@@ -278,6 +308,7 @@ func (db *DB) RememberReplays(ctx context.Context, replays []QuarantineReplay, a
 		return nil
 	}
 	topic := newLowCard()
+	var by, why proto.ColStr
 	var partition, attempt proto.ColUInt32
 	var offset proto.ColUInt64
 	var done proto.ColBool
@@ -293,6 +324,8 @@ func (db *DB) RememberReplays(ctx context.Context, replays []QuarantineReplay, a
 		done.Append(acknowledged)
 		hashes.Append(r.CopyHash)
 		at.append(now)
+		by.Append(r.Mended.By)
+		why.Append(r.Mended.Why)
 		fmt.Fprintf(id, "%d %x %d/%d/%s\n", r.Attempt, r.CopyHash, r.Partition, r.Offset, r.Topic)
 	}
 	token := fmt.Sprintf("quarantine-replay:%t:%x", acknowledged, id.Sum(nil))
@@ -304,6 +337,8 @@ func (db *DB) RememberReplays(ctx context.Context, replays []QuarantineReplay, a
 		{"acknowledged", &done},
 		{"copy_hash", &hashes},
 		{"replayed_at", &at},
+		{"mended_by", &by},
+		{"mended_why", &why},
 	}); err != nil {
 		return fmt.Errorf("remember what is replayed: %w", err)
 	}

@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -34,6 +35,9 @@ func plant(t *testing.T, db *DB, members []Member, events ...[]Row) {
 				row.Time = queryDay.Add(time.Duration(offset) * time.Minute)
 			}
 			row.Recorded = row.Time
+			if row.JudgedAt.IsZero() {
+				row.JudgedAt = storedAt
+			}
 			if row.Operation == OperationCohort {
 				row.Records = uint64(len(members))
 				for _, m := range members {
@@ -68,7 +72,7 @@ func TestLinkedAndCohorts(t *testing.T) {
 		{Controller: "netpro", CohortID: "theirs", Person: person(1)},
 	}, identity(1, 2), identity(2, 3), identity(4, 5), other, []Row{{Operation: OperationCohort, CohortID: "june", Person: person(100)}})
 	for asked, want := range map[uint64][]uint64{1: {1, 2, 3}, 3: {1, 2, 3}, 4: {4, 5}, 9: {9}} {
-		got, err := db.Linked(t.Context(), "elektrum", person(asked))
+		got, err := db.Linked(t.Context(), PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(asked)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,9 +91,16 @@ func TestLinkedAndCohorts(t *testing.T) {
 		}
 	}
 	for asked, want := range map[uint64][]string{3: {"june"}, 1: nil} {
-		if got, err := db.CohortsOf(t.Context(), "elektrum", [][16]byte{person(asked)}); err != nil || !slices.Equal(got, want) {
+		if got, err := db.CohortsOf(t.Context(), PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(asked)}}); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%d is in %v, %v; want %v", asked, got, err, want)
 		}
+	}
+	// Before any of it was stored nothing was known of links and members.
+	then := PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(3)}, AsOf: storedAt.Add(-time.Millisecond)}
+	linked, err := db.Linked(t.Context(), then)
+	ids, err2 := db.CohortsOf(t.Context(), then)
+	if err != nil || err2 != nil || len(linked) != 1 || len(ids) != 0 {
+		t.Errorf("before: %d pseudonyms, cohorts %v, %v, %v", len(linked), ids, err, err2)
 	}
 }
 
@@ -125,6 +136,33 @@ func TestUsesAndTimeline(t *testing.T) {
 	uses, complete, err := db.Uses(t.Context(), q)
 	if err != nil || !complete {
 		t.Fatal(err, complete)
+	}
+	newest, err := db.Timeline(t.Context(), q, nil, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, together := range []int{maxTogether, 3} { // read at once, and left to the database
+		h, _, err := db.historyOf(t.Context(), q, together)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both, complete, err := h.Uses(t.Context(), nil)
+		if err != nil || !complete {
+			t.Fatal(err, complete)
+		}
+		list, err := h.Timeline(t.Context(), nil, nil, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, list := range [][]Use{uses, both} {
+			slices.SortFunc(list, func(a, b Use) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		}
+		if !reflect.DeepEqual(uses, both) {
+			t.Errorf("up to %d rows at once: uses\n%+v, want\n%+v", together, both, uses)
+		}
+		if !reflect.DeepEqual(newest, list) {
+			t.Errorf("up to %d rows at once: timeline\n%+v, want\n%+v", together, list, newest)
+		}
 	}
 	type key struct {
 		recipient, verdict string
@@ -163,6 +201,17 @@ func TestUsesAndTimeline(t *testing.T) {
 	if want := []int64{3, 2, 1, 7, 0}; !slices.Equal(offsets, want) {
 		t.Errorf("timeline %v, want %v", offsets, want)
 	}
+	// As of before the later judgement the first one stands, and as of before
+	// anything was stored there is nothing.
+	q.AsOf = storedAt
+	if page, err := db.Timeline(t.Context(), q, nil, 100); err != nil || len(page) != 5 || page[4].Offset != 0 || page[4].Verdict == register.Violation {
+		t.Errorf("as of before: %v, %v", page, err)
+	}
+	q.AsOf = storedAt.Add(-time.Millisecond)
+	if uses, _, err := db.Uses(t.Context(), q); err != nil || len(uses) != 0 {
+		t.Errorf("as of before anything: %v, %v", uses, err)
+	}
+	q.AsOf = time.Time{}
 	q.From, q.To = queryDay.Add(time.Minute), queryDay.Add(3*time.Minute)
 	if page, err := db.Timeline(t.Context(), q, nil, 100); err != nil || len(page) != 2 || page[1].Offset != 1 {
 		t.Errorf("in the window: %v, %v", page, err)
@@ -262,13 +311,77 @@ func TestFindAndReach(t *testing.T) {
 	if places, err := db.Find(t.Context(), "crm", "no'thing"); err != nil || places != nil {
 		t.Errorf("found %v, %v", places, err)
 	}
-	reach, err := db.Reach(t.Context())
+	reach, err := db.Reach(t.Context(), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Reach{Partitions: []PartitionReach{{Topic: r.Topic, Partition: 3, Offset: 110, Recorded: fullRow(0).Recorded, Stored: storedAt}}, Quarantined: 1, Gaps: 2}
 	if !reflect.DeepEqual(reach, want) {
 		t.Errorf("reach %+v, want %+v", reach, want)
+	}
+	if before, err := db.Reach(t.Context(), storedAt.Add(-time.Millisecond)); err != nil || !reflect.DeepEqual(before, Reach{Partitions: before.Partitions[:0]}) {
+		t.Errorf("reach before anything was stored: %+v, %v", before, err)
+	}
+	if then, err := db.Reach(t.Context(), storedAt); err != nil || !reflect.DeepEqual(then, want) {
+		t.Errorf("reach at that moment: %+v, %v", then, err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testConfig(t))
+	at := func(offset int64, source string) *Row {
+		when := queryDay.Add(time.Duration(offset) * time.Hour)
+		return &Row{Source: source, Operation: event.Use, Controller: "elektrum", Person: person(1), Of: 1, Time: when, Recorded: when, JudgedAt: storedAt, Offset: offset}
+	}
+	b := NewBlocks()
+	b.Trail.Append(at(0, "/web"))
+	b.Gaps.Append(Gap{First: 1, Last: 2, Reason: "deleted"})
+	b.Trail.Append(at(3, "/crm"))
+	b.Gaps.Append(Gap{First: 4, Last: 4, Reason: GapTransaction})
+	b.Quarantine.Append(&QuarantineRow{Offset: 5, Recorded: queryDay.Add(5 * time.Hour), Reason: "syntax", Sealed: []byte("x"), Size: 1})
+	b.Trail.Append(at(6, "/crm"))
+	b.Gaps.Append(Gap{First: 7, Last: 9, Reason: "compacted"})
+	if err := db.Insert(t.Context(), testRange(0, 9), storedAt, b); err != nil {
+		t.Fatal(err)
+	}
+	hour := func(n int) time.Time { return queryDay.Add(time.Duration(n) * time.Hour) }
+	for name, c := range map[string]struct {
+		Span
+		gaps    []int64 // first offsets
+		unread  uint64
+		systems string
+	}{
+		"all":                {Span{}, []int64{1, 7}, 1, "/web 0 1, /crm 6 2"},
+		"to the third":       {Span{To: hour(3)}, []int64{1}, 0, "/web 0 1"},
+		"to after the third": {Span{To: hour(4)}, []int64{1}, 0, "/web 0 1, /crm 3 1"},
+		"to after the sixth": {Span{To: hour(7)}, []int64{1, 7}, 1, "/web 0 1, /crm 6 2"},
+		"after all":          {Span{From: storedAt.Add(time.Hour)}, nil, 0, "/web 0 1, /crm 6 2"},
+		"from the sixth":     {Span{From: hour(6)}, []int64{1, 7}, 0, "/web 0 1, /crm 6 2"},
+		"before it is known": {Span{AsOf: storedAt.Add(-time.Hour)}, nil, 0, ""},
+		"as of when it was":  {Span{AsOf: storedAt, To: hour(7)}, []int64{1, 7}, 1, "/web 0 1, /crm 6 2"},
+	} {
+		lost, more, err := db.LostIn(t.Context(), c.Span)
+		if err != nil || more {
+			t.Errorf("%s: %v, more %v", name, err, more)
+		}
+		var gaps []int64
+		for _, l := range lost {
+			gaps = append(gaps, l.First)
+		}
+		slices.Sort(gaps)
+		_, unread, err := db.UnreadIn(t.Context(), c.Span, 5)
+		if err != nil || unread != c.unread || !slices.Equal(gaps, c.gaps) {
+			t.Errorf("%s: gaps %v, %d unread, %v; want %v, %d", name, gaps, unread, err, c.gaps, c.unread)
+		}
+		heard, err := db.HeardBefore(t.Context(), "elektrum", c.Span)
+		var systems []string
+		for _, h := range heard {
+			systems = append(systems, fmt.Sprintf("%s %.0f %d", h.Source, h.Last.Sub(queryDay).Hours(), h.Events))
+		}
+		if got := strings.Join(systems, ", "); err != nil || got != c.systems {
+			t.Errorf("%s: systems %q, %v; want %q", name, got, err, c.systems)
+		}
 	}
 }
 
@@ -293,7 +406,7 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 		}
 		one = row
 	}
-	q := PersonQuery{Controller: one.Controller, Persons: [][16]byte{one.Person}}
+	q := PersonQuery{Controller: one.Controller, Persons: [][16]byte{one.Person}, AsOf: one.JudgedAt.AddDate(100, 0, 0)}
 	forced := func(name string) clickhouse.QueryOption {
 		return clickhouse.WithSettings(clickhouse.Settings{"force_optimize_projection_name": name})
 	}
@@ -301,12 +414,12 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 	if uses, _, err := db.Uses(ctx, q); err != nil || len(uses) == 0 {
 		t.Errorf("uses: %d, %v", len(uses), err)
 	}
-	if _, err := db.Linked(ctx, q.Controller, q.Persons...); err != nil { // the person has no links, so that this is one query
+	if _, err := db.Linked(ctx, q); err != nil { // the person has no links, so that this is one query
 		t.Errorf("linked: %v", err)
 	}
 	params := q.params()
 	params["n"] = "50"
-	if page, err := collect(db.rowsOf(t.Context(), PersonColumns, timelineFrom(personWhere), params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(page) == 0 {
+	if page, err := collect(db.rowsOf(t.Context(), historyColumns, timelineFrom(q.where()), params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(page) == 0 {
 		t.Errorf("timeline: %d, %v", len(page), err)
 	}
 	w := Window{From: one.Time.AddDate(-3, 0, 0), To: one.Time.AddDate(3, 0, 0)}

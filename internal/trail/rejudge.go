@@ -149,7 +149,8 @@ func (db *DB) TouchedByName(ctx context.Context, controller string, touches []To
 			AND topic >= {after_topic:String}
 			AND time >= fromUnixTimestamp64Milli({earliest:Int64}, 'UTC') AND controller = {controller:String}
 			AND operation NOT IN ('fact', 'cohort') AND cause = ''
-			AND (actor IN (SELECT unhex(arrayJoin({actors:Array(String)}))) OR recipient IN (SELECT unhex(arrayJoin({recipients:Array(String)}))))
+			AND (actor IN (SELECT unhex(arrayJoin({actors:Array(String)})))
+				OR context IN (SELECT id FROM contexts WHERE recipient IN (SELECT unhex(arrayJoin({recipients:Array(String)})))))
 		ORDER BY topic, partition, offset, person_index LIMIT {n:UInt64}`, map[string]string{
 		"controller": controller, "earliest": strconv.FormatInt(earliestOf(touches).UnixMilli(), 10),
 		"actors": quoteHex(actors), "recipients": quoteHex(recipients), "n": strconv.Itoa(n),
@@ -231,7 +232,7 @@ func (db *DB) Outdated(ctx context.Context, p Partition, from, to int64, control
 	return db.rowsOf(ctx, nil, `(SELECT * FROM trail `+offsetWhere+`
 			AND controller = {controller:String} AND operation NOT IN ('fact', 'cohort')
 			AND time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')`+currentOrder+`
-		) WHERE {all:Bool} OR register_version != {version:String}`, params, noProjections())
+		) WHERE {all:Bool} OR context IN (SELECT id FROM contexts WHERE register_version != {version:String})`, params, noProjections())
 }
 
 // Judgement is a register version that events of a controller were judged
@@ -247,19 +248,37 @@ type Judgement struct {
 func (db *DB) Judgements(ctx context.Context, p Partition, from, to int64) (all []Judgement, err error) {
 	params := offsetParams(p, from, to, 0)
 	delete(params, "n")
-	err = db.patiently(ctx, `SELECT controller, register_version, toUnixTimestamp64Milli(min(time)), toUnixTimestamp64Milli(max(time)) FROM trail `+offsetWhere+` AND operation NOT IN ('fact', 'cohort')
-		GROUP BY controller, register_version SETTINGS optimize_use_projections = 0`, params, func(scan func(...any) error) error {
+	var ids []ContextID
+	var found []Judgement
+	err = db.patiently(ctx, `SELECT controller, context, toUnixTimestamp64Milli(min(time)), toUnixTimestamp64Milli(max(time)) FROM trail `+offsetWhere+` AND operation NOT IN ('fact', 'cohort')
+		GROUP BY controller, context SETTINGS optimize_use_projections = 0`, params, func(scan func(...any) error) error {
 		var j Judgement
+		var id string
 		var first, last int64 // the library's own conversion ends in 2262
-		if err := scan(&j.Controller, &j.Version, &first, &last); err != nil {
+		if err := scan(&j.Controller, &id, &first, &last); err != nil {
 			return err
 		}
 		j.First, j.Last = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
-		all = append(all, j)
+		found, ids = append(found, j), append(ids, ContextID([]byte(id)))
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the registers that events were judged by: %w", err)
+	}
+	contexts, err := db.contextsOf(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("list the registers that events were judged by: %w", err)
+	}
+	at := make(map[[2]string]int)
+	for i, j := range found {
+		j.Version = contexts[i].RegisterVersion
+		n, seen := at[[2]string{j.Controller, j.Version}]
+		if !seen {
+			at[[2]string{j.Controller, j.Version}] = len(all)
+			all = append(all, j)
+			continue
+		}
+		all[n].First, all[n].Last = earlier(all[n].First, j.First), later(all[n].Last, j.Last)
 	}
 	return all, nil
 }

@@ -54,9 +54,9 @@ func TestLaterVerdictsDisturbNothing(t *testing.T) {
 		t.Helper()
 		var errs [10]error
 		a.next, a.pending, errs[0] = db.Position(t.Context(), r.Topic, r.Partition)
-		a.counts, errs[1] = db.countRange(t.Context(), r)
+		a.counts, errs[1] = db.tables.countRange(t.Context(), r)
 		a.ids, errs[2] = db.RecentIDs(t.Context(), r.Topic, r.Partition, 100)
-		a.reach, errs[3] = db.Reach(t.Context())
+		a.reach, errs[3] = db.Reach(t.Context(), time.Time{})
 		for _, err := range db.Found(t.Context(), r.Topic) {
 			errs[4] = errors.Join(errs[4], err)
 			a.found++

@@ -130,7 +130,7 @@ func (db *DB) Replay(ctx context.Context, s ReplayScope, span ReplaySpan, f func
 	q := db.spanQuery(span, c.results, s.where(), s.params())
 	row := Row{Topic: span.Topic, Partition: span.Partition}
 	q.OnResult = func(ctx context.Context, block proto.Block) error {
-		if err := ctx.Err(); err != nil {
+		if err := errors.Join(ctx.Err(), db.resolve(ctx, c.context)); err != nil {
 			return err
 		}
 		for i := range block.Rows {
@@ -180,94 +180,51 @@ func (db *DB) spanQuery(span ReplaySpan, results proto.Results, where string, pa
 
 // replayColumns are the columns that Replay reads.
 type replayColumns struct {
-	shared                                        shared
-	source, controller, cohortID                  *words
-	operation, actorKind, verdict                 enum8
-	time, judgedAt                                millis
-	person                                        proto.ColFixedStr16
-	personIndex                                   proto.ColUInt16
-	cohort, duplicate                             proto.ColBool
-	cohortSize, records, offset                   proto.ColUInt64
-	actor                                         *words
-	actorRole, actorOrganisation, actorOnBehalfOf *words
-	purpose, recipient, recipientOrganisation     *words
-	recipientCode, recipientCountry               *words
-	categories                                    *wordLists
-	dataSource, basis, channel                    *words
-	statements                                    proto.ColStr
-	rules, unknown                                *wordLists
-	registerVersion                               *words
+	shared             shared
+	controller, actor  *lowCard
+	context            *contextColumn
+	operation, verdict enum8
+	time, judgedAt     millis
+	person             proto.ColFixedStr16
+	personIndex        proto.ColUInt16
+	records, offset    proto.ColUInt64
+	statements         proto.ColStr
+	duplicate          proto.ColBool
 
 	results proto.Results
 }
 
 func newReplayColumns() *replayColumns {
-	c := &replayColumns{shared: make(shared)}
-	add := func(name string, data proto.ColResult) {
-		c.results = append(c.results, proto.ResultColumn{Name: name, Data: data})
+	c := &replayColumns{shared: make(shared), context: newContextColumn()}
+	c.controller, c.actor = newWords(c.shared), newWords(c.shared)
+	c.results = proto.Results{
+		{Name: "controller", Data: c.controller},
+		{Name: "actor", Data: c.actor},
+		{Name: "context", Data: c.context},
+		{Name: "operation", Data: &c.operation},
+		{Name: "time", Data: &c.time},
+		{Name: "person", Data: &c.person},
+		{Name: "person_index", Data: &c.personIndex},
+		{Name: "records", Data: &c.records},
+		{Name: "statements", Data: &c.statements},
+		{Name: "duplicate", Data: &c.duplicate},
+		{Name: "verdict", Data: &c.verdict},
+		{Name: "judged_at", Data: &c.judgedAt},
+		{Name: "offset", Data: &c.offset},
 	}
-	for _, w := range []struct {
-		name string
-		col  **words
-	}{
-		{"source", &c.source},
-		{"controller", &c.controller},
-		{"cohort_id", &c.cohortID},
-		{"actor", &c.actor},
-		{"actor_role", &c.actorRole},
-		{"actor_organisation", &c.actorOrganisation},
-		{"actor_on_behalf_of", &c.actorOnBehalfOf},
-		{"purpose", &c.purpose},
-		{"recipient", &c.recipient},
-		{"recipient_organisation", &c.recipientOrganisation},
-		{"recipient_code", &c.recipientCode},
-		{"recipient_country", &c.recipientCountry},
-		{"data_source", &c.dataSource},
-		{"basis", &c.basis},
-		{"channel", &c.channel},
-		{"register_version", &c.registerVersion},
-	} {
-		*w.col = newWords(c.shared)
-		add(w.name, *w.col)
-	}
-	for _, l := range []struct {
-		name string
-		col  **wordLists
-	}{{"categories", &c.categories}, {"rules", &c.rules}, {"unknown", &c.unknown}} {
-		*l.col = newWordLists(c.shared)
-		add(l.name, *l.col)
-	}
-	add("operation", &c.operation)
-	add("time", &c.time)
-	add("person", &c.person)
-	add("person_index", &c.personIndex)
-	add("cohort", &c.cohort)
-	add("cohort_size", &c.cohortSize)
-	add("actor_kind", &c.actorKind)
-	add("records", &c.records)
-	add("statements", &c.statements)
-	add("duplicate", &c.duplicate)
-	add("verdict", &c.verdict)
-	add("judged_at", &c.judgedAt)
-	add("offset", &c.offset)
 	return c
 }
 
 // row puts row i of the block into r.
 func (c *replayColumns) row(i int, r *Row) {
-	r.Source, r.Controller = c.source.at(i), c.controller.at(i)
+	c.context.at(i).in(r)
+	r.Fields = nil // nothing is judged by it
+	r.Controller, r.Actor = c.controller.Row(i), c.actor.Row(i)
 	r.Operation, r.Time = event.Operation(c.operation.Row(i)), c.time.at(i)
 	r.Person, r.PersonIndex = c.person[i], c.personIndex[i]
-	r.Cohort, r.CohortID, r.CohortSize = c.cohort[i], c.cohortID.at(i), c.cohortSize[i]
-	r.Actor, r.ActorKind, r.ActorRole = c.actor.at(i), event.ActorKind(c.actorKind.Row(i)), c.actorRole.at(i)
-	r.ActorOrganisation, r.ActorOnBehalfOf = c.actorOrganisation.at(i), c.actorOnBehalfOf.at(i)
-	r.Purpose, r.Recipient, r.RecipientOrganisation = c.purpose.at(i), c.recipient.at(i), c.recipientOrganisation.at(i)
-	r.RecipientCode, r.RecipientCountry = c.recipientCode.at(i), c.recipientCountry.at(i)
-	r.Categories, r.Records, r.DataSource = c.categories.at(i), c.records[i], c.dataSource.at(i)
-	r.Basis, r.Channel = c.basis.at(i), c.channel.at(i)
+	r.Records = c.records[i]
 	r.Statements = c.shared.text(c.statements.RowBytes(i))
 	r.Duplicate, r.Verdict = c.duplicate[i], register.Outcome(c.verdict.Row(i))
-	r.Rules, r.Unknown, r.RegisterVersion = c.rules.at(i), c.unknown.at(i), c.registerVersion.at(i)
 	r.JudgedAt, r.Offset = c.judgedAt.at(i), int64(c.offset[i])
 }
 
@@ -286,8 +243,7 @@ type laterVerdict struct {
 
 // laterVerdicts are the last of the verdicts given later on the rows of a span.
 func (db *DB) laterVerdicts(ctx context.Context, span ReplaySpan) (map[rowPlace]laterVerdict, error) {
-	shared := make(shared)
-	rules, unknown, version := newWordLists(shared), newWordLists(shared), newWords(shared)
+	contexts := newContextColumn()
 	var offset proto.ColUInt64
 	var index proto.ColUInt16
 	var outcome enum8
@@ -297,18 +253,20 @@ func (db *DB) laterVerdicts(ctx context.Context, span ReplaySpan) (map[rowPlace]
 		{Name: "offset", Data: &offset},
 		{Name: "person_index", Data: &index},
 		{Name: "verdict", Data: &outcome},
-		{Name: "rules", Data: rules},
-		{Name: "unknown", Data: unknown},
-		{Name: "register_version", Data: version},
+		{Name: "context", Data: contexts},
 		{Name: "judged_at", Data: &at},
 	}, "cause != ''", nil)
-	q.OnResult = func(_ context.Context, block proto.Block) error {
+	q.OnResult = func(ctx context.Context, block proto.Block) error {
+		if err := db.resolve(ctx, contexts); err != nil {
+			return err
+		}
 		for i := range block.Rows {
 			p := rowPlace{int64(offset[i]), index[i]}
 			if known, ok := later[p]; ok && known.at.After(at.at(i)) {
 				continue
 			}
-			later[p] = laterVerdict{register.Outcome(outcome.Row(i)), append([]string(nil), rules.at(i)...), append([]string(nil), unknown.at(i)...), version.at(i), at.at(i)}
+			c := contexts.at(i)
+			later[p] = laterVerdict{register.Outcome(outcome.Row(i)), c.Rules, c.Unknown, c.RegisterVersion, at.at(i)}
 		}
 		return nil
 	}

@@ -25,7 +25,7 @@ func (db *DB) MembersOf(ctx context.Context, controller string, cohorts []string
 			Result:     proto.Results{{Name: "cohort_id", Data: cohort}, {Name: "person", Data: &person}},
 			OnResult: func(_ context.Context, block proto.Block) error {
 				for i := range block.Rows {
-					f(cohort.at(i), person[i])
+					f(cohort.Row(i), person[i])
 				}
 				return nil
 			},

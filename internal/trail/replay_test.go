@@ -45,9 +45,9 @@ func replayed(t *testing.T, db *DB, s ReplayScope, offsets int64) (rows []Row, s
 
 // asReplayed is a row with only what Replay reads.
 func asReplayed(r Row) Row {
-	r.EventID, r.Recorded, r.Stored, r.Of, r.CohortPart, r.CohortParts, r.Fields = "", time.Time{}, time.Time{}, 0, 0, 0, nil
+	r.EventID, r.Recorded, r.Stored, r.Of, r.Fields = "", time.Time{}, time.Time{}, 0, nil
 	r.BasisReference, r.Reason, r.Fact, r.FactValue, r.FactValidFrom = "", "", "", "", time.Time{}
-	r.Sequence, r.TraceID, r.Span, r.BodyHash, r.Evaluator, r.Cause = 0, [16]byte{}, [8]byte{}, [16]byte{}, 0, ""
+	r.Sequence, r.TraceID, r.Span, r.BodyHash, r.Cause = 0, [16]byte{}, [8]byte{}, [16]byte{}, ""
 	return r
 }
 
@@ -128,9 +128,17 @@ func TestReplayGivesTheVerdictThatStands(t *testing.T) {
 	if err := db.Insert(t.Context(), r, storedAt, mixedBlocks(r)); err != nil {
 		t.Fatal(err)
 	}
-	again := func(offset, index, seconds int, rule string) {
-		mustExec(t, db, `INSERT INTO trail SELECT * REPLACE (? AS cause, 'allowed' AS verdict, [?] AS rules, CAST([], 'Array(LowCardinality(String))') AS unknown,
-			judged_at + ? AS judged_at, 'def' AS register_version) FROM (SELECT * FROM trail WHERE offset = ? AND person_index = ? AND cause = '')`, "fact "+rule, rule, seconds, offset, index)
+	again := func(offset int64, index, seconds int, rule string) {
+		rows, err := db.Event(t.Context(), r.Topic, r.Partition, offset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := Again{Row: rows[index], Supersedes: rows[index].JudgedAt}
+		row.Cause, row.Verdict, row.Rules, row.Unknown, row.RegisterVersion = "fact "+rule, register.Allowed, []string{rule}, nil, "def"
+		row.JudgedAt = row.JudgedAt.Add(time.Duration(seconds) * time.Second)
+		if err := db.WriteVerdicts(t.Context(), []Again{row}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	again(103, 1, 20, "second")
 	again(103, 1, 10, "first")
@@ -212,8 +220,8 @@ func TestWordsRefuse(t *testing.T) {
 		if (err == nil) != (name == "good") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if name == "good" && (w.at(0) != "a" || w.at(1) != "b" || w.at(2) != "a") {
-			t.Errorf("%q %q %q", w.at(0), w.at(1), w.at(2))
+		if name == "good" && (w.Row(0) != "a" || w.Row(1) != "b" || w.Row(2) != "a") {
+			t.Errorf("%q %q %q", w.Row(0), w.Row(1), w.Row(2))
 		}
 	}
 }

@@ -28,12 +28,14 @@ type PartitionReport struct {
 	Incomplete int64 `json:"incomplete"` // events without all their rows, listings without all their members
 	Again      int64 `json:"again"`      // verdicts given later, beside the first: in no other count
 	Unfounded  int64 `json:"unfounded"`  // of these, for how many persons of events the first verdict is not there
+	NoContext  int64 `json:"no_context"` // offsets whose rows refer to a context that is not there
 
 	// The first twenty of each, exactly.
 	MissingRanges     []OffsetRange `json:"missing_ranges,omitempty"`
 	DoubledOffsets    []int64       `json:"doubled_offsets,omitempty"`
 	IncompleteOffsets []int64       `json:"incomplete_offsets,omitempty"`
 	UnfoundedOffsets  []int64       `json:"unfounded_offsets,omitempty"`
+	NoContextOffsets  []int64       `json:"no_context_offsets,omitempty"`
 }
 
 // OffsetRange is a run of offsets, both ends included.
@@ -50,15 +52,20 @@ func (r OffsetRange) String() string {
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
-// OK says that nothing is missing, doubled or incomplete, and that each later
-// verdict stands beside a first.
+// OK says that nothing is missing, doubled or incomplete, that each later
+// verdict stands beside a first, and that every row has its context.
 func (r Report) OK() bool {
 	for i := range r.Partitions {
-		if p := &r.Partitions[i]; p.Missing != 0 || p.Doubled != 0 || p.Incomplete != 0 || p.Unfounded != 0 {
+		if r.Partitions[i].Faults() != 0 {
 			return false
 		}
 	}
 	return true
+}
+
+// Faults counts what must not be there. An offset with two faults counts twice.
+func (p *PartitionReport) Faults() int64 {
+	return p.Missing + p.Doubled + p.Incomplete + p.Unfounded + p.NoContext
 }
 
 // String is the report as a table for a terminal, with a line for each fault.
@@ -95,6 +102,7 @@ func (r Report) String() string {
 		faults(&b, p.Partition, "doubled", p.DoubledOffsets)
 		faults(&b, p.Partition, "incomplete", p.IncompleteOffsets)
 		faults(&b, p.Partition, "judged again without a first verdict", p.UnfoundedOffsets)
+		faults(&b, p.Partition, "without their context", p.NoContextOffsets)
 	}
 	return b.String()
 }

@@ -205,5 +205,5 @@ func TestPersonQueryReadsProjection(t *testing.T) {
 	if !failed {
 		t.Error("event_id is in the projection after all")
 	}
-	mustCount(t, db, "SELECT count() FROM (SELECT toDate(time) AS day, recipient, verdict, count() FROM trail WHERE cause = '' GROUP BY day, recipient, verdict) SETTINGS force_optimize_projection_name = 'matrix'")
+	mustCount(t, db, "SELECT count() FROM (SELECT toDate(time) AS day, context, verdict, count() FROM trail WHERE cause = '' GROUP BY day, context, verdict) SETTINGS force_optimize_projection_name = 'matrix'")
 }

@@ -109,6 +109,9 @@ func (db *DB) writeVerdicts(ctx context.Context, b *Block, rows []Again) (failur
 		fmt.Fprintf(h, "%s\x00%d\x00%d\x00%d\x00", r.Topic, r.Partition, r.Offset, r.PersonIndex)
 		fmt.Fprintf(h, "%d\x00%d\x00%q\x00%q\x00%s\x00%d\x00%s\n", rows[i].Supersedes.UnixMilli(), r.Verdict, r.Rules, r.Unknown, r.RegisterVersion, r.Evaluator, r.Cause)
 	}
+	if err := db.writeContexts(ctx, b.context); err != nil {
+		return err
+	}
 	sum := h.Sum(nil)
 	token := fmt.Sprintf("rejudge-v1:%x", sum[:16])
 	for try := 0; try < db.cfg.Tries; try++ {
@@ -162,7 +165,6 @@ func (db *DB) Former(ctx context.Context, q PersonQuery, places []Judged) ([]Row
 	}
 	params := q.params()
 	maps.Copy(params, placesParams(places))
-	return collect(db.rows(ctx, formerColumns, personWhere+strings.Replace(placesWhere, "WHERE", "AND", 1)+`
-		ORDER BY topic, partition, offset, person_index, judged_at, cause`, params,
-		setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()))
+	return collect(db.rows(ctx, formerColumns, q.where()+strings.Replace(placesWhere, "WHERE", "AND", 1)+`
+		ORDER BY topic, partition, offset, person_index, judged_at, cause`, params, byPersonSettings()...))
 }

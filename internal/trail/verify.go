@@ -57,8 +57,10 @@ offsets AS
 		sumIf(members, place = 4) AS members_there,
 		trail_rows > 0 OR quarantined > 0 OR gap > 0 AS present,
 		quarantined > 1 OR gap > 1 OR (trail_rows > 0) + (quarantined > 0) + (gap > 0) > 1 OR trail_rows > indexes AS doubled,
-		trail_rows > 0 AND (of_min != of_max OR indexes != of_max OR index_max + 1 != of_max)
-			OR members_said != members_there AS incomplete
+		-- A listing that ClickHouse refused, or that Kafka deleted while it was being
+		-- written, may have members and is no row of the trail.
+		trail_rows > 0 AND (of_min != of_max OR indexes != of_max OR index_max + 1 != of_max OR members_said != members_there)
+			OR members_there > 0 AND NOT present AS incomplete
 	FROM places
 	GROUP BY offset
 )`
@@ -107,7 +109,7 @@ func (db *DB) verifyRange(ctx context.Context, r Range, p *PartitionReport) erro
 		p.DoubledOffsets = addExamples(p.DoubledOffsets, twice)
 		p.IncompleteOffsets = addExamples(p.IncompleteOffsets, broken)
 	}
-	if err := db.verifyAgain(ctx, r, p); err != nil {
+	if err := errors.Join(db.verifyAgain(ctx, r, p), db.verifyContexts(ctx, r, p)); err != nil {
 		return err
 	}
 	if missing > 0 && len(p.MissingRanges) < examples {
@@ -138,6 +140,22 @@ func (db *DB) verifyAgain(ctx context.Context, r Range, p *PartitionReport) erro
 	p.Again += int64(again)
 	p.Unfounded += int64(unfounded)
 	p.UnfoundedOffsets = addExamples(p.UnfoundedOffsets, offsets)
+	return nil
+}
+
+// verifyContexts counts the offsets whose context is not in table contexts, so
+// that nobody could say what they are about.
+func (db *DB) verifyContexts(ctx context.Context, r Range, p *PartitionReport) error {
+	var n uint64
+	var offsets []uint64
+	if err := db.conn().QueryRow(ctx, fmt.Sprintf(`
+		SELECT uniqExact(offset), arraySort(groupUniqArray(%d)(offset)) FROM trail
+		WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset BETWEEN {first:UInt64} AND {last:UInt64}
+			AND context NOT IN (SELECT id FROM contexts) SETTINGS optimize_use_projections = 0`, examples), r.params()...).Scan(&n, &offsets); err != nil {
+		return err
+	}
+	p.NoContext += int64(n)
+	p.NoContextOffsets = addExamples(p.NoContextOffsets, offsets)
 	return nil
 }
 

@@ -13,6 +13,7 @@ const (
 	ruleOwnNotice       = "X-01"
 	ruleDeclaredPurpose = "X-02"
 	ruleSilence         = "X-03"
+	ruleQuestion        = "X-04"
 )
 
 // NotInForce stands among a verdict's rules for an event from before its
@@ -44,6 +45,11 @@ var generalRules = [...]generalRule{
 		Says:  "Where the notice says nothing of a recipient, of a recipient for this purpose, or of a country outside the EEA, a person must look.",
 		judge: silence,
 	},
+	{
+		ID: ruleQuestion, Title: "Questions asked of the trail",
+		Says:  "Whoever looks a person up in the trail says why. Looking serves the controller's duty to account for what it does (GDPR Art. 5(2)), which no notice declares.",
+		judge: question,
+	},
 }
 
 var (
@@ -51,6 +57,20 @@ var (
 	purposeMissing   = condition.MissingNamed("purpose")
 	recipientMissing = condition.MissingNamed("recipient")
 )
+
+// question judges a question that was asked of the trail. A register says
+// nothing of those, so no other rule is about them.
+func question(j *judge) (Outcome, condition.Missing) {
+	_, person, ok := j.ev.Question()
+	switch {
+	case !ok:
+		return register.NotApplicable, nothing
+	case j.ev.Actor.ID == "" || person && j.ev.Reason == "":
+		return Review, nothing
+	default:
+		return Allowed, nothing
+	}
+}
 
 func ownNotice(j *judge) (Outcome, condition.Missing) {
 	foreign := func(id string) bool {

@@ -13,3 +13,13 @@ func General(id string) (title, says string, ok bool) {
 	}
 	return "", "", false
 }
+
+// GeneralRules lists the ids of the rules that hold for every register, that of
+// no register being in force among them.
+func GeneralRules() []string {
+	all := []string{NotInForce}
+	for i := range generalRules {
+		all = append(all, generalRules[i].ID)
+	}
+	return all
+}

@@ -11,7 +11,7 @@ import (
 
 // Evaluator is the version of this evaluator. It grows whenever the same
 // register, event and facts could be judged otherwise than before.
-const Evaluator uint16 = 1
+const Evaluator uint16 = 2
 
 // Outcome is what became of an event.
 type Outcome = register.Outcome
@@ -115,8 +115,11 @@ func (j *judge) start(r *register.Register, ev *event.Event, facts *event.Facts)
 
 func (j *judge) run() {
 	general := generalRules[:]
-	switch j.ev.Operation {
-	case event.Erase, event.Rectify, event.Restrict:
+	_, _, asked := j.ev.Question()
+	switch {
+	case asked:
+		general = generalRules[len(generalRules)-1:]
+	case j.ev.Operation == event.Erase, j.ev.Operation == event.Rectify, j.ev.Operation == event.Restrict:
 		general = nil // only a rule that names these is about them
 	}
 	for i := range general {
@@ -128,7 +131,11 @@ func (j *judge) run() {
 			j.results = append(j.results, ruleResult{id: g.ID, general: g, outcome: outcome, missing: missing, decision: decision})
 		}
 	}
-	for _, rule := range j.r.About(j.ev.Operation, j.purpose, j.recipient, j.ev.Recipient.ID == event.DataSubject) {
+	var about []*register.Rule
+	if !asked {
+		about = j.r.About(j.ev.Operation, j.purpose, j.recipient, j.ev.Recipient.ID == event.DataSubject)
+	}
+	for _, rule := range about {
 		if !rule.SelectsCategories(&j.of) {
 			continue
 		}
@@ -142,7 +149,11 @@ func (j *judge) run() {
 	j.v.Unknown = j.missing.Append(j.v.Unknown)
 	// An event that no rule speaks of, for a purpose of the register, is allowed:
 	// the purpose itself permits it.
-	if len(j.v.Rules) == 0 && j.purpose != nil {
+	switch {
+	case len(j.v.Rules) > 0:
+	case asked:
+		j.v.Rules = append(j.v.Rules, ruleQuestion)
+	case j.purpose != nil:
 		j.v.Rules = append(j.v.Rules, ruleDeclaredPurpose)
 	}
 }

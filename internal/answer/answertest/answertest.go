@@ -5,16 +5,19 @@ package answertest
 import (
 	_ "embed"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	profiles "github.com/andmerada/andmerada/deploy/profiles"
 	"github.com/andmerada/andmerada/internal/answer"
 	"github.com/andmerada/andmerada/internal/embedded"
 	"github.com/andmerada/andmerada/internal/embedded/embeddedtest"
 	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/facts"
 	"github.com/andmerada/andmerada/internal/identity"
+	"github.com/andmerada/andmerada/internal/profile"
 	"github.com/andmerada/andmerada/internal/register"
 	"github.com/andmerada/andmerada/internal/trail"
 	"github.com/andmerada/andmerada/internal/verdict"
@@ -27,6 +30,9 @@ const (
 	Email      = "mari.maasikas@example.com"
 	Other      = "C-999"
 )
+
+// Case is a frozen case that is planted, of one person.
+const Case = "20260310-0000000000000001"
 
 // Topic is where everything is planted, in partition 0.
 const Topic = "andmerada.events"
@@ -68,6 +74,37 @@ type planter struct {
 //	12 a transfer to the bank that itself says the data are kept in Estonia: allowed
 func Plant(t testing.TB) answer.Deps {
 	t.Helper()
+	d, _ := plant(t)
+	return d
+}
+
+// PlantForReader is Plant, and gives answers by the users that a server has: one
+// who may read, within bounds, and nothing else, and one who may keep cases, and
+// nothing else.
+func PlantForReader(t testing.TB) answer.Deps {
+	t.Helper()
+	d, database := plant(t)
+	engine := embeddedtest.ClickHouse(t)
+	user, password := engine.Credentials(embedded.Reader)
+	casesUser, casesPassword := engine.Credentials(embedded.Cases)
+	db, err := trail.Open(t.Context(), trail.Config{
+		Addr: engine.Addr(), Database: database, User: user, Password: password, Timeout: 20 * time.Second, ReadOnly: true, CasesUser: casesUser, CasesPassword: casesPassword,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	d.Trail = db
+	return d
+}
+
+func plant(t testing.TB) (d answer.Deps, database string) {
+	t.Helper()
 	reg, findings := register.Parse("acme/2024-01-01.yaml", registerYAML, categoriesYAML)
 	if reg == nil {
 		t.Fatal(findings)
@@ -82,7 +119,7 @@ func Plant(t testing.TB) answer.Deps {
 	}
 	p := &planter{t: t, keys: keys, reg: reg, facts: facts.New(), blocks: trail.NewBlocks()}
 	p.all()
-	database := embeddedtest.Database(t)
+	database = embeddedtest.Database(t)
 	engine := embeddedtest.ClickHouse(t)
 	user, password := engine.Credentials(embedded.Writer)
 	db, err := trail.Open(t.Context(), trail.Config{
@@ -100,7 +137,15 @@ func Plant(t testing.TB) answer.Deps {
 	if err := db.Insert(t.Context(), trail.Range{Topic: Topic, First: 0, Last: p.next - 1}, p.now(), p.blocks); err != nil {
 		t.Fatal(err)
 	}
-	return answer.Deps{Trail: db, Registers: register.NewSet(reg), Keys: keys, Facts: p.facts.AsSeen, Now: func() time.Time { return Start.Add(24 * time.Hour) }}
+	leak := trail.Case{ID: Case, Controller: Controller, Name: "a leak", Request: []byte("{}"), Answer: []byte("{}"), FrozenAt: Start}
+	if err := db.FreezeCase(t.Context(), &leak, []trail.CasePerson{{Person: p.customer(), First: Start, Last: Start, Events: 1, Categories: []string{"name"}}}); err != nil {
+		t.Fatal(err)
+	}
+	jurisdictions, err := profile.Load(profiles.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Deps{Trail: db, Registers: register.NewSet(reg), Keys: keys, Facts: p.facts.AsSeen, Now: func() time.Time { return Start.Add(24 * time.Hour) }, Profiles: jurisdictions}, database
 }
 
 func (p *planter) all() {
@@ -216,3 +261,9 @@ func (p *planter) append(row trail.Row, persons []identity.Pseudonym) {
 	}
 	p.next++
 }
+
+// Register is the text of the planted controller's register.
+func Register() []byte { return slices.Clone(registerYAML) }
+
+// Categories is the text of the list of categories that it uses.
+func Categories() []byte { return slices.Clone(categoriesYAML) }

@@ -6,27 +6,19 @@
 -- from outside and may say 1970 or 2200, and one insert must fall into one
 -- partition of the table to be one commit.
 
--- One row = one event x one person, in order of arrival. By person by way of
--- the projection by_person, by time by way of the index on time, counts a day
--- by way of the projection matrix. Both projections commit with the part.
-CREATE TABLE IF NOT EXISTS trail
+-- What many events have in common: by whose system, in which role, for what,
+-- for whom, on what ground, and by which rules it was judged. Each is kept once,
+-- under the hash of what it says (internal/trail/context.go), so that the
+-- same one written by several processes is one. Rows of the trail refer to it.
+CREATE TABLE IF NOT EXISTS contexts
 (
-    event_id               String CODEC(ZSTD(1)),
+    id                     FixedString(16) CODEC(NONE),
     source                 LowCardinality(String) CODEC(ZSTD(1)),
-    operation              Enum8('access' = 1, 'use' = 2, 'profile' = 3, 'decide' = 4, 'combine' = 5, 'collect' = 6, 'record' = 7, 'send' = 8, 'transfer' = 9, 'disclose' = 10, 'retain' = 11, 'erase' = 12, 'rectify' = 13, 'restrict' = 14, 'fact' = 100, 'cohort' = 101) CODEC(ZSTD(1)),
-    time                   DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
-    recorded               DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
-    stored                 DateTime64(3, 'UTC') CODEC(ZSTD(1)),
-    controller             LowCardinality(String) CODEC(ZSTD(1)),
-    person                 FixedString(16) CODEC(ZSTD(1)),
-    person_index           UInt16 CODEC(ZSTD(1)),
-    of                     UInt16 CODEC(ZSTD(1)),
     cohort                 Bool CODEC(ZSTD(1)),
-    cohort_id              LowCardinality(String) CODEC(ZSTD(1)),
+    cohort_id              String CODEC(ZSTD(1)),
     cohort_size            UInt64 CODEC(ZSTD(1)),
     cohort_part            UInt32 CODEC(ZSTD(1)),
     cohort_parts           UInt32 CODEC(ZSTD(1)),
-    actor                  LowCardinality(String) CODEC(ZSTD(1)),
     actor_kind             Enum8('unstated' = 0, 'human' = 1, 'service' = 2, 'partner' = 3) CODEC(ZSTD(1)),
     actor_role             LowCardinality(String) CODEC(ZSTD(1)),
     actor_organisation     LowCardinality(String) CODEC(ZSTD(1)),
@@ -38,12 +30,41 @@ CREATE TABLE IF NOT EXISTS trail
     recipient_country      LowCardinality(String) CODEC(ZSTD(1)),
     categories             Array(LowCardinality(String)) CODEC(ZSTD(1)),
     fields                 Array(LowCardinality(String)) CODEC(ZSTD(1)),
-    records                UInt64 CODEC(T64, ZSTD(1)),
     data_source            LowCardinality(String) CODEC(ZSTD(1)),
     basis                  LowCardinality(String) CODEC(ZSTD(1)),
+    channel                LowCardinality(String) CODEC(ZSTD(1)),
+    rules                  Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    unknown                Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    register_version       LowCardinality(String) CODEC(ZSTD(1)),
+    evaluator              UInt16 CODEC(ZSTD(1)),
+    stored                 DateTime64(3, 'UTC') CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree
+ORDER BY id
+SETTINGS
+    default_compression_codec = 'ZSTD(1)',
+    fsync_after_insert = 1,
+    fsync_part_directory = 1;
+
+-- One row = one event x one person, in order of arrival. By person by way of
+-- the projection by_person, by time by way of the index on time, counts a day
+-- by way of the projection matrix. Both projections commit with the part.
+CREATE TABLE IF NOT EXISTS trail
+(
+    event_id               String CODEC(ZSTD(1)),
+    operation              Enum8('access' = 1, 'use' = 2, 'profile' = 3, 'decide' = 4, 'combine' = 5, 'collect' = 6, 'record' = 7, 'send' = 8, 'transfer' = 9, 'disclose' = 10, 'retain' = 11, 'erase' = 12, 'rectify' = 13, 'restrict' = 14, 'fact' = 100, 'cohort' = 101) CODEC(ZSTD(1)),
+    time                   DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    recorded               DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    stored                 DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    controller             LowCardinality(String) CODEC(ZSTD(1)),
+    person                 FixedString(16) CODEC(ZSTD(1)),
+    person_index           UInt16 CODEC(ZSTD(1)),
+    of                     UInt16 CODEC(ZSTD(1)),
+    actor                  LowCardinality(String) CODEC(ZSTD(1)),
+    context                LowCardinality(FixedString(16)) CODEC(ZSTD(1)),
+    records                UInt64 CODEC(T64, ZSTD(1)),
     basis_reference        String CODEC(ZSTD(1)),
     reason                 String CODEC(ZSTD(1)),
-    channel                LowCardinality(String) CODEC(ZSTD(1)),
     statements             String CODEC(ZSTD(1)),
     fact                   LowCardinality(String) CODEC(ZSTD(1)),
     fact_value             String CODEC(ZSTD(1)),
@@ -54,10 +75,6 @@ CREATE TABLE IF NOT EXISTS trail
     body_hash              FixedString(16) CODEC(NONE),
     duplicate              Bool CODEC(ZSTD(1)),
     verdict                Enum8('none' = 0, 'allowed' = 1, 'review' = 2, 'violation' = 3) CODEC(ZSTD(1)),
-    rules                  Array(LowCardinality(String)) CODEC(ZSTD(1)),
-    unknown                Array(LowCardinality(String)) CODEC(ZSTD(1)),
-    register_version       LowCardinality(String) CODEC(ZSTD(1)),
-    evaluator              UInt16 CODEC(ZSTD(1)),
     judged_at              DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     cause                  LowCardinality(String) CODEC(ZSTD(1)),
     topic                  LowCardinality(String) CODEC(ZSTD(1)),
@@ -72,14 +89,9 @@ CREATE TABLE IF NOT EXISTS trail
     PROJECTION by_person
     (
         SELECT
-            time, operation, person, person_index, of, controller, source,
-            cohort, cohort_id, cohort_size, cohort_part, cohort_parts,
-            actor, actor_kind, actor_role, actor_organisation, actor_on_behalf_of,
-            purpose, recipient, recipient_organisation, recipient_code, recipient_country,
-            categories, fields, records, data_source, basis, basis_reference, reason, channel,
-            fact, fact_value, fact_valid_from, duplicate,
-            verdict, rules, unknown, register_version, evaluator, judged_at, cause,
-            topic, partition, offset
+            time, operation, person, person_index, of, controller, actor, context,
+            records, basis_reference, reason, fact, fact_value, fact_valid_from,
+            duplicate, verdict, judged_at, cause, topic, partition, offset
         ORDER BY person, time
     ) WITH SETTINGS (index_granularity = 1024),
 
@@ -88,12 +100,10 @@ CREATE TABLE IF NOT EXISTS trail
     PROJECTION matrix
     (
         SELECT
-            toDate(time) AS day, controller, operation, purpose,
-            recipient, recipient_organisation, categories, verdict, duplicate, cause,
+            toDate(time) AS day, controller, operation, verdict, context, duplicate, cause,
             min(time), max(time), count()
         GROUP BY
-            day, controller, operation, purpose,
-            recipient, recipient_organisation, categories, verdict, duplicate, cause
+            day, controller, operation, verdict, context, duplicate, cause
     )
 )
 ENGINE = MergeTree
@@ -105,6 +115,27 @@ SETTINGS
     lightweight_mutation_projection_mode = 'rebuild',
     fsync_after_insert = 1,
     fsync_part_directory = 1;
+
+-- The trail with its contexts in place, for questions by hand and dashboards.
+CREATE VIEW IF NOT EXISTS trail_rows AS
+SELECT
+    t.event_id AS event_id, c.source AS source, t.operation AS operation,
+    t.time AS time, t.recorded AS recorded, t.stored AS stored,
+    t.controller AS controller, t.person AS person, t.person_index AS person_index, t.of AS of,
+    c.cohort AS cohort, c.cohort_id AS cohort_id, c.cohort_size AS cohort_size, c.cohort_part AS cohort_part, c.cohort_parts AS cohort_parts,
+    t.actor AS actor, c.actor_kind AS actor_kind, c.actor_role AS actor_role,
+    c.actor_organisation AS actor_organisation, c.actor_on_behalf_of AS actor_on_behalf_of,
+    c.purpose AS purpose, c.recipient AS recipient, c.recipient_organisation AS recipient_organisation,
+    c.recipient_code AS recipient_code, c.recipient_country AS recipient_country,
+    c.categories AS categories, c.fields AS fields, t.records AS records, c.data_source AS data_source,
+    c.basis AS basis, t.basis_reference AS basis_reference, t.reason AS reason, c.channel AS channel, t.statements AS statements,
+    t.fact AS fact, t.fact_value AS fact_value, t.fact_valid_from AS fact_valid_from,
+    t.sequence AS sequence, t.trace_id AS trace_id, t.span AS span, t.body_hash AS body_hash, t.duplicate AS duplicate,
+    t.verdict AS verdict, c.rules AS rules, c.unknown AS unknown, c.register_version AS register_version, c.evaluator AS evaluator,
+    t.judged_at AS judged_at, t.cause AS cause,
+    t.topic AS topic, t.partition AS partition, t.offset AS offset
+FROM trail AS t
+ANY LEFT JOIN contexts AS c ON t.context = c.id;
 
 -- Who belongs to a cohort: one short row a member, in order of arrival.
 CREATE TABLE IF NOT EXISTS cohort_members

@@ -1,0 +1,24 @@
+    PROJECTION by_person
+    (
+        SELECT
+            time, operation, person, person_index, of, controller, source,
+            cohort, cohort_id, cohort_size, cohort_part, cohort_parts,
+            actor, actor_kind, actor_role, actor_organisation, actor_on_behalf_of,
+            purpose, recipient, recipient_organisation, recipient_code, recipient_country,
+            categories, fields, records, data_source, basis, basis_reference, reason, channel,
+            fact, fact_value, fact_valid_from, duplicate,
+            verdict, rules, unknown, register_version, evaluator, judged_at, cause,
+            topic, partition, offset
+        ORDER BY person, time
+    ) WITH SETTINGS (index_granularity = 1024),
+
+    PROJECTION matrix
+    (
+        SELECT
+            toDate(time) AS day, controller, operation, purpose,
+            recipient, recipient_organisation, categories, verdict, duplicate, cause,
+            min(time), max(time), count()
+        GROUP BY
+            day, controller, operation, purpose,
+            recipient, recipient_organisation, categories, verdict, duplicate, cause
+    )
