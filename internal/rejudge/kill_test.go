@@ -58,15 +58,16 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for n := range 6 {
-		after := time.Duration(r.Int64N(int64(1500 * time.Millisecond)))
+		from := "ready"
 		if n == 5 { // one at least comes far enough to write something
-			after = 3 * time.Second
+			from = "wrote"
 		}
-		if _, err := killed(t, dir, n, after, false); err != nil {
+		after := time.Duration(r.Int64N(int64(1500 * time.Millisecond)))
+		if _, err := killed(t, dir, n, from, after); err != nil {
 			t.Fatal(err)
 		}
 	}
-	last, err := killed(t, dir, 99, 0, true)
+	last, err := killed(t, dir, 99, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +82,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}
 }
 
-func killed(t *testing.T, dir string, n int, after time.Duration, last bool) (found outcome, err error) {
+// killed runs a process and kills it some time after it has said the word from;
+// without a word, it is the last one, which says what it found.
+func killed(t *testing.T, dir string, n int, from string, after time.Duration) (found outcome, err error) {
 	t.Helper()
+	last := from == ""
 	self, err := os.Executable()
 	if err != nil {
 		return found, err
@@ -100,15 +104,15 @@ func killed(t *testing.T, dir string, n int, after time.Duration, last bool) (fo
 	if err := cmd.Start(); err != nil {
 		return found, err
 	}
-	ready := false
+	said := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		switch text, isResult := strings.CutPrefix(lines.Text(), "result "); {
 		case isResult:
 			if err := json.Unmarshal([]byte(text), &found); err != nil {
 				return found, err
 			}
-		case lines.Text() == "ready" && !last:
-			ready = true
+		case !last && !said && lines.Text() == from:
+			said = true
 			time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
 		}
 	}
@@ -116,8 +120,8 @@ func killed(t *testing.T, dir string, n int, after time.Duration, last bool) (fo
 	switch {
 	case last && err != nil:
 		return found, fmt.Errorf("the last process: %w\n%s", err, stderr.String())
-	case !last && !ready:
-		return found, fmt.Errorf("process %d did not begin: %w\n%s", n, err, stderr.String())
+	case !last && !said:
+		return found, fmt.Errorf("process %d did not say %q: %w\n%s", n, from, err, stderr.String())
 	case strings.Contains(stderr.String(), "panic"):
 		return found, fmt.Errorf("process %d:\n%s", n, stderr.String())
 	}
@@ -167,6 +171,12 @@ func victim(dir string, last bool) (err error) {
 			f.cfg.Limits.Facts, f.cfg.Limits.Events, f.cfg.Limits.Lease = 128, 128, 2*time.Second
 			if err := f.hold(ctx); err == nil {
 				fmt.Println("ready")
+				go func() { // from now on something was written, by this process or one before it
+					for found.Before == 0 && f.Stats().Changed == 0 {
+						time.Sleep(5 * time.Millisecond)
+					}
+					fmt.Println("wrote")
+				}()
 				err := f.Once(ctx)
 				return f.Stats().Changed, err
 			} else if !errors.Is(err, ErrHeld) {
