@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -188,9 +187,8 @@ func (d *Deps) subject(ctx context.Context, req Request) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	linked = append(linked, asCohorts...)
-	s.query.Persons, s.history = linked, history
-	if err := history.Add(ctx, linked[1:]); err != nil {
+	s.query.Persons, s.history = append(linked, asCohorts...), history
+	if err := history.Add(ctx, asCohorts); err != nil {
 		return nil, err
 	}
 	if s.shown = s.view.says(s); s.view.person {
@@ -199,24 +197,23 @@ func (d *Deps) subject(ctx context.Context, req Request) (*subject, error) {
 	return s, err
 }
 
-// linked lists all pseudonyms of a person, and the cohorts of any of them, and
-// begins the history of the first. Few persons have more than one, so that all of
-// it is asked for at once.
+// linked reads the history of a person under all its pseudonyms, and lists these
+// and the cohorts of any of them. Few persons have more than one, so that the
+// cohorts of the first are asked for beside.
 func (d *Deps) linked(ctx context.Context, q trail.PersonQuery) (history *trail.History, all [][16]byte, cohorts []string, err error) {
-	var identified bool
 	g, asking := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		history, identified, err = d.Trail.HistoryOf(asking, q)
+		if history, err = d.Trail.HistoryOf(asking, q); err != nil {
+			return err
+		}
+		all, err = history.Link(asking)
 		return err
 	})
 	g.Go(func() (err error) {
 		cohorts, err = d.Trail.CohortsOf(asking, q)
 		return err
 	})
-	if err := g.Wait(); err != nil || !identified {
-		return history, slices.Clone(q.Persons), cohorts, err
-	}
-	if all, err = d.Trail.Linked(ctx, q); err != nil || len(all) == 1 {
+	if err := g.Wait(); err != nil || len(all) == 1 {
 		return history, all, cohorts, err
 	}
 	q.Persons = all

@@ -2,11 +2,14 @@ package trail
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/andmerada/andmerada/internal/event"
 )
 
 // maxTogether is how many rows of a person are read in one go. Nearly every
@@ -23,26 +26,53 @@ type History struct {
 	most  int
 	rows  []Row
 	ids   []ContextID // of the contexts of rows
+	facts []Place     // of the identity facts, those that were followed first
+	read  int         // rows, of whatever kind
 	few   bool        // rows are all there are
 }
 
-// historyWhere is personWhere, and with it the identity facts, whatever their time.
-const historyWhere = `
-	WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}
-		AND (operation NOT IN ('fact', 'cohort') AND time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-			OR operation = 'fact' AND fact = 'identity')`
+// The plan of a query costs more than its rows, and each condition a tenth of it:
+// what is of another time, or not about the person's data, is left out here.
+const (
+	historyOfOne  = "WHERE person = toFixedString(unhex({person:String}), 16) AND controller = {controller:String}"
+	historyOfSome = "WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}"
+)
 
-// HistoryOf reads what is stored under pseudonyms. Identified says that identity
-// facts may link them with others, which [DB.Linked] finds.
-func (db *DB) HistoryOf(ctx context.Context, q PersonQuery) (h *History, identified bool, err error) {
+// HistoryOf reads what is stored under pseudonyms.
+func (db *DB) HistoryOf(ctx context.Context, q PersonQuery) (*History, error) {
 	return db.historyOf(ctx, q, maxTogether)
 }
 
-func (db *DB) historyOf(ctx context.Context, q PersonQuery, most int) (h *History, identified bool, err error) {
-	h = &History{db: db, query: q, most: most, few: true}
+func (db *DB) historyOf(ctx context.Context, q PersonQuery, most int) (*History, error) {
+	h := &History{db: db, query: q, most: most, few: true}
 	h.query.Only = nil
-	identified, err = h.read(ctx, q.Persons)
-	return h, identified, err
+	return h, h.add(ctx, q.Persons)
+}
+
+// Link reads what is stored under the pseudonyms that identity facts make one with
+// those that are there, as [DB.Linked] finds them, and lists all of them, those
+// that were there first.
+func (h *History) Link(ctx context.Context) ([][16]byte, error) {
+	for followed, round := 0, 0; h.few && followed < len(h.facts) && round < maxLinkRounds; round++ {
+		found, err := h.db.namedAt(ctx, h.query.Controller, h.facts[followed:])
+		if err != nil {
+			return nil, fmt.Errorf("look for linked pseudonyms: %w", err)
+		}
+		followed = len(h.facts)
+		found = slices.DeleteFunc(found, func(p [16]byte) bool { return p == [16]byte{} || slices.Contains(h.query.Persons, p) })
+		if err := h.Add(ctx, found); err != nil {
+			return nil, err
+		}
+	}
+	if h.few {
+		return slices.Clone(h.query.Persons), nil
+	}
+	all, err := h.db.Linked(ctx, h.query)
+	if err != nil {
+		return nil, err
+	}
+	h.query.Persons = all
+	return slices.Clone(all), nil
 }
 
 // Add reads what is stored under further pseudonyms of the person: those linked
@@ -52,36 +82,43 @@ func (h *History) Add(ctx context.Context, persons [][16]byte) error {
 	if !h.few || len(persons) == 0 {
 		return nil
 	}
-	_, err := h.read(ctx, persons)
-	return err
+	return h.add(ctx, persons)
 }
 
-func (h *History) read(ctx context.Context, persons [][16]byte) (identified bool, err error) {
+func (h *History) add(ctx context.Context, persons [][16]byte) error {
+	if err := h.query.check(); err != nil {
+		return err
+	}
 	q := h.query
 	q.Persons = persons
-	if err := h.query.check(); err != nil {
-		return false, err
+	params, where := q.params(), historyOfSome
+	if len(persons) == 1 {
+		params["person"], where = hex.EncodeToString(persons[0][:]), historyOfOne
 	}
-	params := q.params()
-	params["most"] = strconv.Itoa(h.most - len(h.rows) + 1)
-	rows, err := h.db.historyRows(ctx, q.Controller, "trail "+historyWhere+q.asOf()+" LIMIT {most:UInt32}", params)
+	params["most"] = strconv.Itoa(h.most - h.read + 1)
+	rows, err := h.db.historyRows(ctx, factsAndHistory, q.Controller, "trail "+where+q.asOf()+" LIMIT {most:UInt32}", params)
 	if err != nil {
-		return false, fmt.Errorf("read the person's events: %w", err)
+		return fmt.Errorf("read the person's events: %w", err)
 	}
-	if len(h.rows)+len(rows) > h.most {
-		h.few, h.rows, h.ids = false, nil, nil
-		return true, nil
+	if h.read += len(rows); h.read > h.most {
+		h.few, h.rows, h.ids, h.facts = false, nil, nil, nil
+		return nil
 	}
+	from, to := q.bounds()
 	var encoded []byte
 	for i := range rows {
-		if rows[i].Operation == OperationFact {
-			identified = true
-			continue
+		switch r := &rows[i]; {
+		case r.Operation == OperationFact:
+			if r.Fact == event.IdentityFact {
+				h.facts = append(h.facts, Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset})
+			}
+		case r.Operation == OperationCohort || r.Time.UnixMilli() < from || r.Time.UnixMilli() >= to:
+		default:
+			encoded = appendContext(encoded[:0], r)
+			h.rows, h.ids = append(h.rows, *r), append(h.ids, contextID(string(encoded)))
 		}
-		encoded = appendContext(encoded[:0], &rows[i])
-		h.rows, h.ids = append(h.rows, rows[i]), append(h.ids, contextID(string(encoded)))
 	}
-	return identified, nil
+	return nil
 }
 
 // asked is the question whose answer the database gives.

@@ -85,14 +85,14 @@ func TestHistory(t *testing.T) {
 		say := func(most int) string {
 			first := q
 			first.Persons = q.Persons[:1]
-			h, _, err := db.historyOf(t.Context(), first, most)
+			h, err := db.historyOf(t.Context(), first, most)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := h.Add(t.Context(), q.Persons[1:]); err != nil {
 				t.Fatal(err)
 			}
-			if h.few && len(h.rows) > most || !h.few && most == maxTogether {
+			if h.few && h.read > most || !h.few && most == maxTogether {
 				t.Fatalf("of at most %d rows %d are in memory, %v", most, len(h.rows), h.few)
 			}
 			uses, complete, err := h.Uses(t.Context(), only)

@@ -152,7 +152,7 @@ func (db *DB) Referring(ctx context.Context, q PersonQuery, words []string) ([]R
 	}
 	params := q.params()
 	params["n"], params["words"] = strconv.Itoa(maxPage), quoteHex(hexed)
-	return db.historyRows(ctx, q.Controller, timelineFrom(q.where()+" AND has(arrayMap(x -> unhex(x), {words:Array(String)}), splitByChar(' ', basis_reference)[1])"), params)
+	return db.historyRows(ctx, historyColumns, q.Controller, timelineFrom(q.where()+" AND has(arrayMap(x -> unhex(x), {words:Array(String)}), splitByChar(' ', basis_reference)[1])"), params)
 }
 
 // SortedContexts lists the ids of contexts, so that a question is the same

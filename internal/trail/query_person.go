@@ -86,18 +86,12 @@ func (q *PersonQuery) check() error {
 }
 
 func (q *PersonQuery) params() map[string]string {
-	from, to := q.From, q.To
-	if from.Before(openFrom) {
-		from = openFrom
-	}
-	if to.IsZero() || to.After(openTo) {
-		to = openTo
-	}
+	from, to := q.bounds()
 	params := map[string]string{
 		"persons":    hexArray(q.Persons),
 		"controller": q.Controller,
-		"from":       strconv.FormatInt(from.UnixMilli(), 10),
-		"to":         strconv.FormatInt(to.UnixMilli(), 10),
+		"from":       strconv.FormatInt(from, 10),
+		"to":         strconv.FormatInt(to, 10),
 	}
 	if !q.AsOf.IsZero() {
 		params["as_of"] = strconv.FormatInt(q.AsOf.UnixMilli(), 10)
@@ -106,6 +100,19 @@ func (q *PersonQuery) params() map[string]string {
 		condition(q.Only, onlyPrefix, params)
 	}
 	return params
+}
+
+// bounds are the first millisecond since 1970 that is asked for, and the one
+// after the last.
+func (q *PersonQuery) bounds() (from, to int64) {
+	first, end := q.From, q.To
+	if first.Before(openFrom) {
+		first = openFrom
+	}
+	if end.IsZero() || end.After(openTo) {
+		end = openTo
+	}
+	return first.UnixMilli(), end.UnixMilli()
 }
 
 // hexArray writes pseudonyms as an Array(String) parameter.
@@ -165,26 +172,34 @@ func (db *DB) Linked(ctx context.Context, q PersonQuery) ([][16]byte, error) {
 
 // identified lists the persons of the identity facts that name one of q's.
 // First by person where these facts are, then by place whom they name.
-func (db *DB) identified(ctx context.Context, q PersonQuery) (found [][16]byte, err error) {
-	var topics, partitions, offsets []string
-	err = db.each(ctx, `
+func (db *DB) identified(ctx context.Context, q PersonQuery) ([][16]byte, error) {
+	var places []Place
+	err := db.each(ctx, `
 		SELECT DISTINCT topic, partition, offset FROM trail
 		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16))
 			AND operation = 'fact' AND fact = 'identity' AND controller = {controller:String}`+q.asOf()+`
 		ORDER BY topic, partition, offset LIMIT 10000`+personSettings, q.params(), func(scan func(...any) error) error {
-		var topic string
+		var p Place
 		var partition uint32
 		var offset uint64
-		if err := scan(&topic, &partition, &offset); err != nil {
-			return err
-		}
-		topics = append(topics, hex.EncodeToString([]byte(topic)))
-		partitions = append(partitions, strconv.FormatUint(uint64(partition), 10))
-		offsets = append(offsets, strconv.FormatUint(offset, 10))
-		return nil
+		err := scan(&p.Topic, &partition, &offset)
+		p.Partition, p.Offset = int32(partition), int64(offset)
+		places = append(places, p)
+		return err
 	})
-	if err != nil || len(topics) == 0 {
+	if err != nil || len(places) == 0 {
 		return nil, err
+	}
+	return db.namedAt(ctx, q.Controller, places)
+}
+
+// namedAt lists, sorted, whom the identity facts at some places name.
+func (db *DB) namedAt(ctx context.Context, controller string, places []Place) (found [][16]byte, err error) {
+	var topics, partitions, offsets []string
+	for _, p := range places {
+		topics = append(topics, hex.EncodeToString([]byte(p.Topic)))
+		partitions = append(partitions, strconv.Itoa(int(p.Partition)))
+		offsets = append(offsets, strconv.FormatInt(p.Offset, 10))
 	}
 	err = db.each(ctx, `
 		SELECT DISTINCT person FROM trail
@@ -196,7 +211,7 @@ func (db *DB) identified(ctx context.Context, q PersonQuery) (found [][16]byte, 
 			AND fact = 'identity' AND controller = {controller:String}
 		ORDER BY person LIMIT 10001 SETTINGS max_threads = 1, optimize_use_projections = 0`, map[string]string{
 		"topics": "['" + strings.Join(topics, "','") + "']", "partitions": "[" + strings.Join(partitions, ",") + "]",
-		"offsets": "[" + strings.Join(offsets, ",") + "]", "controller": q.Controller,
+		"offsets": "[" + strings.Join(offsets, ",") + "]", "controller": controller,
 	}, func(scan func(...any) error) error {
 		var p string
 		if err := scan(&p); err != nil {
@@ -260,12 +275,12 @@ func (db *DB) Timeline(ctx context.Context, q PersonQuery, before *Place, n int)
 		beforeParams(params, before)
 	}
 	params["n"] = strconv.Itoa(n)
-	return db.historyRows(ctx, q.Controller, timelineFrom(where), params)
+	return db.historyRows(ctx, historyColumns, q.Controller, timelineFrom(where), params)
 }
 
-// historyRows reads the rows of a controller's person.
-func (db *DB) historyRows(ctx context.Context, controller, from string, params map[string]string) ([]Row, error) {
-	rows, err := collect(db.rowsOf(ctx, historyColumns, from, params, byPersonSettings()...))
+// historyRows reads some columns of the rows of a controller's person.
+func (db *DB) historyRows(ctx context.Context, columns []string, controller, from string, params map[string]string) ([]Row, error) {
+	rows, err := collect(db.rowsOf(ctx, columns, from, params, byPersonSettings()...))
 	for i := range rows {
 		rows[i].Controller = controller
 	}

@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -72,22 +73,30 @@ func TestLinkedAndCohorts(t *testing.T) {
 		{Controller: "netpro", CohortID: "theirs", Person: person(1)},
 	}, identity(1, 2), identity(2, 3), identity(4, 5), other, []Row{{Operation: OperationCohort, CohortID: "june", Person: person(100)}})
 	for asked, want := range map[uint64][]uint64{1: {1, 2, 3}, 3: {1, 2, 3}, 4: {4, 5}, 9: {9}} {
-		got, err := db.Linked(t.Context(), PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(asked)}})
+		q := PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(asked)}}
+		byQuery, err := db.Linked(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
+		byHistory, read := linkOf(t, db, q, maxTogether)
+		if want := len(want) - 1; len(read.facts) == 0 && want > 0 || len(read.facts) < want {
+			t.Errorf("the history of %d has %d identity facts", asked, len(read.facts))
+		}
+		byMany, _ := linkOf(t, db, q, 1) // more rows than are read at once
 		var wanted [][16]byte
 		for _, p := range want {
 			wanted = append(wanted, person(p))
 		}
-		if got[0] != person(asked) {
-			t.Errorf("the person asked for is not first")
-		}
-		compare := func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) }
-		slices.SortFunc(got, compare)
-		slices.SortFunc(wanted, compare)
-		if !reflect.DeepEqual(got, wanted) {
-			t.Errorf("%d is linked to %d pseudonyms, want %v", asked, len(got), want)
+		for way, got := range [][][16]byte{byQuery, byHistory, byMany} {
+			if got[0] != person(asked) {
+				t.Errorf("way %d: the person asked for is not first", way)
+			}
+			compare := func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) }
+			slices.SortFunc(got, compare)
+			slices.SortFunc(wanted, compare)
+			if !reflect.DeepEqual(got, wanted) {
+				t.Errorf("way %d: %d is linked to %d pseudonyms, want %v", way, asked, len(got), want)
+			}
 		}
 	}
 	for asked, want := range map[uint64][]string{3: {"june"}, 1: nil} {
@@ -98,10 +107,26 @@ func TestLinkedAndCohorts(t *testing.T) {
 	// Before any of it was stored nothing was known of links and members.
 	then := PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(3)}, AsOf: storedAt.Add(-time.Millisecond)}
 	linked, err := db.Linked(t.Context(), then)
+	byHistory, _ := linkOf(t, db, then, maxTogether)
 	ids, err2 := db.CohortsOf(t.Context(), then)
-	if err != nil || err2 != nil || len(linked) != 1 || len(ids) != 0 {
-		t.Errorf("before: %d pseudonyms, cohorts %v, %v, %v", len(linked), ids, err, err2)
+	if err != nil || err2 != nil || len(linked) != 1 || len(byHistory) != 1 || len(ids) != 0 {
+		t.Errorf("before: %d and %d pseudonyms, cohorts %v, %v, %v", len(linked), len(byHistory), ids, err, err2)
 	}
+}
+
+// linkOf is the history that was read to link a person's pseudonyms, at most so
+// many rows of it.
+func linkOf(t *testing.T, db *DB, q PersonQuery, most int) ([][16]byte, *History) {
+	t.Helper()
+	h, err := db.historyOf(t.Context(), q, most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := h.Link(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all, h
 }
 
 func TestUsesAndTimeline(t *testing.T) {
@@ -142,7 +167,7 @@ func TestUsesAndTimeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, together := range []int{maxTogether, 3} { // read at once, and left to the database
-		h, _, err := db.historyOf(t.Context(), q, together)
+		h, err := db.historyOf(t.Context(), q, together)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -421,6 +446,13 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 	params["n"] = "50"
 	if page, err := collect(db.rowsOf(t.Context(), historyColumns, timelineFrom(q.where()), params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(page) == 0 {
 		t.Errorf("timeline: %d, %v", len(page), err)
+	}
+	params["person"], params["most"] = hex.EncodeToString(q.Persons[0][:]), "100"
+	for _, where := range []string{historyOfOne, historyOfSome} {
+		from := "trail " + where + " LIMIT {most:UInt32}"
+		if rows, err := collect(db.rowsOf(t.Context(), factsAndHistory, from, params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(rows) == 0 {
+			t.Errorf("history: %d, %v", len(rows), err)
+		}
 	}
 	w := Window{From: one.Time.AddDate(-3, 0, 0), To: one.Time.AddDate(3, 0, 0)}
 	ctx = clickhouse.Context(t.Context(), forced("matrix"))

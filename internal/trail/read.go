@@ -30,6 +30,9 @@ var historyColumns = []string{
 	"duplicate", "verdict", "judged_at", "cause", "topic", "partition", "offset",
 }
 
+// factsAndHistory tells facts about the person, too.
+var factsAndHistory = append(slices.Clone(historyColumns), "fact")
+
 // errStop ends a query whose reader has seen enough.
 var errStop = errors.New("the reader has stopped")
 
