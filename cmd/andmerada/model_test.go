@@ -216,7 +216,7 @@ func TestModelEveryWay(t *testing.T) {
 		w.Check(t, both(t, m.api, m.line(w.Controller)), rules, hits)
 	}
 	t.Logf("asked at the command line: %v; unusual: %v", m.commands, hits)
-	for _, q := range []model.Question{model.Recipients, model.Timeline, model.Access, model.Unusual, model.Breach, model.Case, model.Recipient, model.Lineage, model.Drift, model.Overview} {
+	for _, q := range []model.Question{model.Recipients, model.Timeline, model.Access, model.Unusual, model.Breach, model.Case, model.Recipient, model.Lineage, model.Drift, model.Overview, model.Told, model.Tellings} {
 		if m.commands[q] == 0 && seeds >= 50 {
 			t.Errorf("%s was never asked at the command line", q)
 		}

@@ -146,6 +146,15 @@ func (m *modelled) line(controller string) model.Way {
 			set("since", r.Since)
 			set("for", r.For)
 			set("days", strconv.Itoa(r.Days))
+		case answer.TellingsRequest:
+			set("controller", r.Controller)
+			set("operation", strings.Join(r.Operations, ","))
+			set("from", r.From)
+			set("to", r.To)
+			set("days", strconv.Itoa(r.Days))
+			set("state", strings.Join(r.States, ","))
+			set("cursor", r.Cursor)
+			set("limit", strconv.Itoa(r.Limit))
 		case answer.DriftRequest:
 			set("controller", r.Controller)
 			set("from", r.From)

@@ -2,11 +2,13 @@ package model
 
 import (
 	_ "embed"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,11 +65,33 @@ type Batch struct {
 	blocks    *trail.Blocks
 	next      int64
 	histories []*History
+
+	mu   sync.Mutex
+	seen map[string]int
 }
 
 // NewBatch begins with none. now is the clock of those who answer.
 func NewBatch(keys *identity.Keys, now func() time.Time) *Batch {
-	return &Batch{keys: keys, now: now, blocks: trail.NewBlocks()}
+	return &Batch{keys: keys, now: now, blocks: trail.NewBlocks(), seen: make(map[string]int)}
+}
+
+func (b *Batch) saw(what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.seen[what]++
+}
+
+// Seen says how often the checks of all histories came across what they are about,
+// and what of it they never did: of that nothing was shown.
+func (b *Batch) Seen() (seen map[string]int, never []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, what := range wanted {
+		if b.seen[what] == 0 {
+			never = append(never, what)
+		}
+	}
+	return maps.Clone(b.seen), never
 }
 
 // Registers are those of all histories.

@@ -233,6 +233,7 @@ func (h *History) checkRecipient(t testing.TB, way Way) {
 		req.Receipts = append(req.Receipts, answer.Receipt{ID: id, Records: &n})
 	}
 	req.Receipts = append(req.Receipts, answer.Receipt{ID: "never-sent"})
+	req.Limit = pick(h.r, 1000, 1000, 1+len(h.persons(rows))/2)
 	a := ask[answer.RecipientAnswer](t, way, Recipient, req)
 	if want := len(h.persons(rows)); a.Persons != want || a.Events != uint64(len(sent)) {
 		t.Errorf("%d persons, %d events; want %d, %d", a.Persons, a.Events, want, len(sent))
@@ -258,14 +259,15 @@ func (h *History) checkRecipient(t testing.TB, way Way) {
 		persons[name] = uint64(len(events))
 	}
 	got := make(map[string]uint64)
-	for page := (answer.RecipientRequest{Controller: h.Controller, Recipient: req.Recipient, Limit: 2}); ; {
-		p := ask[answer.RecipientAnswer](t, way, Recipient, page)
+	for p := a; ; {
 		for _, one := range p.Affected {
 			got[one.Pseudonym] = one.Events
 		}
-		if page.Cursor = p.Next; page.Cursor == "" {
+		if p.Next == "" {
 			break
 		}
+		h.saw("recipient page")
+		p = ask[answer.RecipientAnswer](t, way, Recipient, answer.RecipientRequest{Controller: h.Controller, Recipient: req.Recipient, Limit: req.Limit, Cursor: p.Next})
 	}
 	if !maps.Equal(got, persons) {
 		t.Errorf("persons page by page %v, want %v", got, persons)

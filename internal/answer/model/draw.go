@@ -33,6 +33,9 @@ func (b *Batch) History(t testing.TB, seed uint64, judged bool) *History {
 	for range 40 + h.r.IntN(40) {
 		h.act()
 	}
+	for range 1 + h.r.IntN(3) {
+		h.ask()
+	}
 	return h
 }
 
@@ -154,6 +157,11 @@ func (h *History) act() {
 		}
 		persons = [][16]byte{who}
 	}
+	h.put(row, persons)
+}
+
+// put adds an event about some persons, and verdicts given on it.
+func (h *History) put(row trail.Row, persons [][16]byte) {
 	h.said(&row)
 	row.Of = uint16(len(persons))
 	for i, p := range persons {

@@ -8,7 +8,8 @@
 // moment; the timeline in house and as the person may see it, with withheld
 // recipients; whether one recipient ever received data, and silent systems; acts
 // counted and listed; persons of a breach, sets of windows, steps onward and kept
-// cases; what a recipient received, and its receipts; lineage; unusual access.
+// cases; what a recipient received, and its receipts; lineage; unusual access;
+// who is to be told of an erasure, of one person and of all.
 // Events from before a register was in force are among the histories, as are links
 // between identifiers, cohorts, duplicates, and verdicts given again, by chance or
 // since the registers have changed.
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"github.com/andmerada/andmerada/internal/answer"
+	"github.com/andmerada/andmerada/internal/event"
 	"github.com/andmerada/andmerada/internal/identity"
 	"github.com/andmerada/andmerada/internal/register"
 	"github.com/andmerada/andmerada/internal/trail"
@@ -51,6 +53,15 @@ func (a *act) stood(at time.Time) *trail.Row {
 		}
 	}
 	return row
+}
+
+// told is a fact as it was told.
+type told struct {
+	name, actor string
+	person      [16]byte
+	value       event.Facts
+	from        time.Time
+	offset      int64
 }
 
 // openEnd is after all that is in a history.
@@ -82,6 +93,8 @@ type History struct {
 	links       []link                // identity facts
 	cohorts     map[string][][16]byte // members
 	acts        []act
+	facts       []told                 // about persons, but for links
+	asked       []asked                // of what recipients are to be told
 	told        map[string][]time.Time // by system, when what it told of happened
 }
 
@@ -150,6 +163,10 @@ func (h *History) selected(q *answer.ActsRequest) (rows []*trail.Row) {
 	}
 	return rows
 }
+
+// saw counts something that a check is about: what never occurs in any history is
+// not checked.
+func (h *History) saw(what string) { h.batch.saw(what) }
 
 func parse(text string) time.Time {
 	if text == "" {

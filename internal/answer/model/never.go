@@ -126,7 +126,7 @@ func (h *History) checkNever(t testing.TB, way Way) {
 	a := ask[answer.RecipientsAnswer](t, way, Recipients, req)
 	var received, unnamed uint64
 	for _, r := range h.of(h.pseudonym(who), openEnd) {
-		if r.Duplicate || r.Time.Before(from) || !r.Time.Before(to) {
+		if r.Duplicate || r.Time.Before(from) || !r.Time.Before(to) || isNotice(r) {
 			continue
 		}
 		if is(r) {

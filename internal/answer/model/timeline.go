@@ -43,7 +43,8 @@ func (h *History) checkTimeline(t testing.TB, way Way) {
 	if h.r.IntN(3) == 0 {
 		req.From, req.To = "", ""
 	}
-	for _, whom := range []string{"", "person"} {
+	// In house it is asked for page by page by checkPerson, too.
+	for _, whom := range []string{pick(h.r, "", "person", "person")} {
 		req.For = whom
 		ofDay := func(at time.Time) string { return at.In(zone).Format(time.DateOnly) }
 		shown := func(r *trail.Row) bool { return true }
@@ -66,7 +67,7 @@ func (h *History) checkTimeline(t testing.TB, way Way) {
 		}
 		var got []string
 		var text strings.Builder
-		for page := (answer.TimelineRequest{Request: req, Limit: 1 + h.r.IntN(20)}); ; {
+		for page := (answer.TimelineRequest{Request: req, Limit: 6 + h.r.IntN(20)}); ; {
 			a := ask[answer.TimelineAnswer](t, way, Timeline, page)
 			if a.Next != "" && len(a.Events) != page.Limit {
 				t.Errorf("for %q: a page of %d events, want %d", whom, len(a.Events), page.Limit)

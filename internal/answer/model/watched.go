@@ -35,20 +35,10 @@ rules:
 // Whether unknown business is none is for the caller to say.
 func UnusualRules(whenUnknown bool) []byte { return fmt.Appendf(nil, unusualRules, whenUnknown) }
 
-// told is a fact as it was told.
-type told struct {
-	name, actor string
-	person      [16]byte
-	value       event.Facts
-	from        time.Time
-	offset      int64
-}
-
 // Watched is a history of what employees did.
 type Watched struct {
 	*History
-	facts []told
-	days  int
+	days int
 }
 
 // Watched makes up a history of what employees did.
@@ -82,8 +72,7 @@ func (w *Watched) moment() time.Time {
 }
 
 func (w *Watched) fact() {
-	row := w.row()
-	f := told{person: w.anyone(), from: w.moment(), offset: w.batch.next}
+	f := told{person: w.anyone(), from: w.moment()}
 	switch w.r.IntN(8) {
 	case 0, 1, 2:
 		f.name, f.actor = "actor_relation", pick(w.r, "u1", "u2", "u3")
@@ -103,14 +92,7 @@ func (w *Watched) fact() {
 		f.name = "request"
 		f.value.Requests = event.List[event.Request]{Known: true, Entries: []event.Request{{Controller: w.Controller, Type: "access", MadeAt: f.from, Handled: event.BoolValue(w.r.IntN(2) == 0)}}}
 	}
-	row.Operation, row.Fact, row.FactValidFrom, row.Actor, row.Person = trail.OperationFact, f.name, f.from, f.actor, f.person
-	row.FactValue = string(f.value.AppendJSON(nil))
-	row.Duplicate = w.r.IntN(10) == 0
-	w.batch.blocks.Trail.Append(&row)
-	if !row.Duplicate {
-		w.facts = append(w.facts, f)
-	}
-	w.batch.next++
+	w.History.fact(f)
 }
 
 func (w *Watched) access() {
