@@ -38,6 +38,45 @@ func TestConfigurationsAreRead(t *testing.T) {
 	}
 }
 
+// The one who migrates is named to whoever writes, and to nobody else.
+func TestMigrationsUserIsRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	read := func(migrations string) (*config, error) {
+		file := filepath.Join(dir, "andmerada.yaml")
+		text := "kafka: {brokers: [k]}\nsecret_file: s\nclickhouse:\n  addr: c\n  user: writer\n  password_file: writer\n  migrations: " + migrations + "\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return readConfig(file)
+	}
+	for _, name := range []string{"writer", "maker"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("of-"+name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := read("{user: maker, password_file: maker}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, readOnly := range []bool{false, true} {
+		got, err := c.trail(readOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := [4]string{"writer", "of-writer", "maker", "of-maker"}
+		if readOnly {
+			want[2], want[3] = "", ""
+		}
+		if is := [4]string{got.User, got.Password, got.MigrationsUser, got.MigrationsPassword}; is != want {
+			t.Errorf("read only %v: %q, want %q", readOnly, is, want)
+		}
+	}
+	if _, err := read("{password_file: maker}"); err == nil || !strings.Contains(err.Error(), "clickhouse.migrations.user") {
+		t.Errorf("without a user: %v", err)
+	}
+}
+
 // documented are lines of documents that call the program, in an indented block
 // or a code span.
 var documented = regexp.MustCompile("(?m)(?:^ {4}(?:.*\\| )?|`|exec (?:server|intake) )(?:bin/)?andmerada ([a-z][^`\n|]*)")

@@ -34,8 +34,9 @@ type config struct {
 		User         string `yaml:"user"`
 		PasswordFile string `yaml:"password_file"` // holds the password and nothing else; $ANDMERADA_CLICKHOUSE_PASSWORD if empty
 
-		Cases *casesConfig `yaml:"cases,omitempty"` // who keeps cases; nobody if left out
-		TLS   *tlsConfig   `yaml:"tls,omitempty"`   // plain TCP if left out
+		Migrations *userConfig `yaml:"migrations,omitempty"` // who makes the tables and alters them; user if left out
+		Cases      *userConfig `yaml:"cases,omitempty"`      // who keeps cases; nobody if left out
+		TLS        *tlsConfig  `yaml:"tls,omitempty"`        // plain TCP if left out
 	} `yaml:"clickhouse"`
 	Registry   *registryConfig `yaml:"registry,omitempty"`  // schema registry; none if left out
 	Registers  string          `yaml:"registers,omitempty"` // directory; those built in if empty
@@ -60,11 +61,12 @@ type config struct {
 	file string `yaml:"-"` // where it was read from
 }
 
-// casesConfig is the user of ClickHouse who writes the cases that answers keep:
-// the one who reads the trail may write nothing.
-type casesConfig struct {
+// userConfig is a further user of ClickHouse, so that each may do no more than it
+// has to: cases are kept by another than who reads the trail and may write
+// nothing, tables made and altered by another than who writes into them.
+type userConfig struct {
 	User         string `yaml:"user"`
-	PasswordFile string `yaml:"password_file,omitempty"` // $ANDMERADA_CASES_PASSWORD if empty
+	PasswordFile string `yaml:"password_file,omitempty"` // $ANDMERADA_CASES_PASSWORD, $ANDMERADA_MIGRATIONS_PASSWORD if empty
 }
 
 // maxSourceMiB bounds what the quarantine may keep of one source: 1 TiB.
@@ -117,7 +119,7 @@ func readConfig(file string) (*config, error) {
 		return nil, fmt.Errorf("read the configuration %s: %w", file, err)
 	}
 	// Files that it names are looked for beside it.
-	for _, name := range append(slices.Concat(c.secureFiles(), c.accessFiles(), c.intakeFiles(), c.casesFiles()), &c.Registers, &c.Unusual, &c.Profiles, &c.SecretFile, &c.ClickHouse.PasswordFile, &c.Findings.SecretFile) {
+	for _, name := range append(slices.Concat(c.secureFiles(), c.accessFiles(), c.intakeFiles(), c.userFiles()), &c.Registers, &c.Unusual, &c.Profiles, &c.SecretFile, &c.ClickHouse.PasswordFile, &c.Findings.SecretFile) {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(filepath.Dir(file), *name)
 		}
@@ -125,12 +127,14 @@ func readConfig(file string) (*config, error) {
 	return &c, nil
 }
 
-// casesFiles is the file that the section names.
-func (c *config) casesFiles() []*string {
-	if c.ClickHouse.Cases == nil {
-		return nil
+// userFiles are the files that the sections of further users name.
+func (c *config) userFiles() (files []*string) {
+	for _, u := range []*userConfig{c.ClickHouse.Migrations, c.ClickHouse.Cases} {
+		if u != nil {
+			files = append(files, &u.PasswordFile)
+		}
 	}
-	return []*string{&c.ClickHouse.Cases.PasswordFile}
+	return files
 }
 
 func (c *config) fillIn() {
@@ -155,6 +159,9 @@ func (c *config) check() error {
 	}
 	if c.SecretFile == "" && !apart {
 		missing = append(missing, "secret_file")
+	}
+	if c.ClickHouse.Migrations != nil && c.ClickHouse.Migrations.User == "" {
+		missing = append(missing, "clickhouse.migrations.user")
 	}
 	if c.ClickHouse.Cases != nil && c.ClickHouse.Cases.User == "" {
 		missing = append(missing, "clickhouse.cases.user")
@@ -210,6 +217,12 @@ func (c *config) trail(readOnly bool) (trail.Config, error) {
 	if u := c.ClickHouse.Cases; u != nil && readOnly {
 		t.CasesUser = u.User
 		if t.CasesPassword, err = readPassword("ClickHouse, for cases", u.PasswordFile, "ANDMERADA_CASES_PASSWORD"); err != nil {
+			return trail.Config{}, err
+		}
+	}
+	if u := c.ClickHouse.Migrations; u != nil && !readOnly {
+		t.MigrationsUser = u.User
+		if t.MigrationsPassword, err = readPassword("ClickHouse, for migrations", u.PasswordFile, "ANDMERADA_MIGRATIONS_PASSWORD"); err != nil {
 			return trail.Config{}, err
 		}
 	}

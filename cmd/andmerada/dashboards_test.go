@@ -332,8 +332,8 @@ func plantForDashboards(t *testing.T) *boards {
 		})
 		return conn
 	}
-	d.reader, d.writer = connect(embedded.Reader), connect(embedded.Writer)
-	name, password := house.Credentials(embedded.Writer)
+	d.reader, d.writer = connect(embedded.Reader), connect(embedded.Owner)
+	name, password := house.Credentials(embedded.Owner)
 	var err error
 	if d.trail, err = trail.Open(t.Context(), trail.Config{Addr: house.Addr(), Database: d.database, User: name, Password: password}); err != nil {
 		t.Fatal(err)

@@ -166,8 +166,7 @@ func openDemo(ctx context.Context, out io.Writer, o *demoOptions) (_ *demo, err 
 	if err != nil {
 		return nil, err
 	}
-	user, password := d.clickhouse.Credentials(embedded.Writer)
-	if d.node, err = openNode(ctx, c, log, trail.Config{Addr: d.clickhouse.Addr(), Database: embedded.DatabaseName, User: user, Password: password}); err != nil {
+	if d.node, err = openNode(ctx, c, log, d.trail()); err != nil {
 		return nil, err
 	}
 	d.closers = append(d.closers, d.node.close)
@@ -175,6 +174,16 @@ func openDemo(ctx context.Context, out io.Writer, o *demoOptions) (_ *demo, err 
 		d.say("Register of %s: %d purposes, %d recipients, %d rules and periods", r.Controller.Name, len(r.Purposes), len(r.Recipients), len(r.AllRules()))
 	}
 	return d, nil
+}
+
+// trail is how the demo opens its trail: as the users do on servers, each of whom
+// may do no more than it has to.
+func (d *demo) trail() trail.Config {
+	c := trail.Config{Addr: d.clickhouse.Addr(), Database: embedded.DatabaseName}
+	c.User, c.Password = d.clickhouse.Credentials(embedded.Writer)
+	c.MigrationsUser, c.MigrationsPassword = d.clickhouse.Credentials(embedded.Migrations)
+	c.CasesUser, c.CasesPassword = d.clickhouse.Credentials(embedded.Cases)
+	return c
 }
 
 // letGo is how long an earlier demo that was stopped may take to let go of the

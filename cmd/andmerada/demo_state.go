@@ -124,7 +124,7 @@ func (d *demo) writeConfig() (*config, error) {
 	if err := os.WriteFile(d.path(casesPasswordFile), []byte(casesPassword), 0o600); err != nil {
 		return nil, fmt.Errorf("write the password of ClickHouse: %w", err)
 	}
-	c.ClickHouse.Cases = &casesConfig{User: casesUser, PasswordFile: casesPasswordFile}
+	c.ClickHouse.Cases = &userConfig{User: casesUser, PasswordFile: casesPasswordFile}
 	if c.Intake, err = d.writeToken(); err != nil {
 		return nil, err
 	}

@@ -133,7 +133,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	database := embeddedtest.Database(t)
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	free := func() string { return freeAddr(t) }
 	metrics, address := free(), free()
 	for name, text := range map[string]string{
@@ -368,7 +368,7 @@ func (l *leaks) askByHTTP(server string) {
 // tables keeps every row of every table, but what is sealed in them.
 func (l *leaks) tables(house *embedded.ClickHouse, database string) {
 	l.t.Helper()
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{house.Addr()}, Auth: clickhouse.Auth{Database: database, Username: user, Password: password}})
 	if err != nil {
 		l.t.Fatal(err)

@@ -40,7 +40,7 @@ const modelSecret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789a
 func newModelled(t *testing.T) *modelled {
 	t.Helper()
 	m := &modelled{t: t, dir: t.TempDir(), database: embeddedtest.Database(t), commands: make(map[model.Question]int)}
-	for user, name := range map[embedded.User]string{embedded.Reader: "reader", embedded.Writer: "writer", embedded.Cases: "cases"} {
+	for user, name := range map[embedded.User]string{embedded.Reader: "reader", embedded.Owner: "writer", embedded.Cases: "cases"} {
 		_, password := embeddedtest.ClickHouse(t).Credentials(user)
 		m.write(name, password)
 	}
@@ -64,7 +64,7 @@ func (m *modelled) config(name string, user embedded.User, registers string) (fi
 	house := embeddedtest.ClickHouse(m.t)
 	who, _ := house.Credentials(user)
 	cases, _ := house.Credentials(embedded.Cases)
-	password := map[embedded.User]string{embedded.Reader: "reader", embedded.Writer: "writer"}[user]
+	password := map[embedded.User]string{embedded.Reader: "reader", embedded.Owner: "writer"}[user]
 	m.write(name, fmt.Sprintf(`kafka: {brokers: ["127.0.0.1:1"]}
 clickhouse: {addr: %q, database: %q, user: %q, password_file: %s, cases: {user: %q, password_file: cases}}
 secret_file: secret
@@ -81,7 +81,7 @@ asking: {unrecorded: true}
 func (m *modelled) open() *trail.DB {
 	m.t.Helper()
 	house := embeddedtest.ClickHouse(m.t)
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	db, err := trail.Open(m.t.Context(), trail.Config{Addr: house.Addr(), Database: m.database, User: user, Password: password, Timeout: time.Minute})
 	if err != nil {
 		m.t.Fatal(err)
@@ -230,7 +230,7 @@ func (m *modelled) rejudge(histories []*model.History) {
 	for _, h := range histories {
 		others += h.Change(m.t, time.Now())
 		m.plant(h)
-		file := m.config("rejudge.yaml", embedded.Writer, "registers-"+h.Controller)
+		file := m.config("rejudge.yaml", embedded.Owner, "registers-"+h.Controller)
 		if _, err := m.run(m.t.Context(), "", "rejudge", "--config", file, "--controller", h.Controller); err != nil {
 			m.t.Fatal(err)
 		}

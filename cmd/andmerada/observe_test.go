@@ -116,7 +116,7 @@ func TestIngestSeenFromOutside(t *testing.T) {
 	if err := kafka.CreateTopic(t.Context(), ingest.DefaultTopic, 1); err != nil {
 		t.Fatal(err)
 	}
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	registers := filepath.Join(dir, "registers")
 	if err := os.CopyFS(registers, os.DirFS("../../deploy/registers")); err != nil {
 		t.Fatal(err)

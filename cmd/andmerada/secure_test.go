@@ -150,7 +150,7 @@ func newSecured(t testing.TB, broker securedBroker) *secured {
 	ca := securetest.NewCA(t)
 	server, client := ca.Issue(t, time.Hour, "127.0.0.1", "servers.example.org"), ca.Issue(t, time.Hour)
 	house := embeddedtest.ClickHouse(t)
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	s := &secured{
 		dir: t.TempDir(), kafka: broker(t, ca, server), clickhouse: tlsProxy(t, securetest.Server(server, ca), house.Addr()),
 		registry: securedRegistry(t, securetest.Server(server, ca)), user: user, database: embeddedtest.Database(t),

@@ -58,10 +58,10 @@ func clickhousePart(ctx context.Context, dir, consumers string) error {
 	if err != nil {
 		return fmt.Errorf("read the number of consumers: %w", err)
 	}
-	c, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Dir: dir, KafkaConsumers: n, MaxMemoryBytes: 4 << 30})
+	c, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Dir: dir, Owner: true, KafkaConsumers: n, MaxMemoryBytes: 4 << 30})
 	if err != nil {
 		return err
 	}
-	user, password := c.Credentials(embedded.Writer)
+	user, password := c.Credentials(embedded.Owner)
 	return errors.Join(ready(hello{Addr: c.Addr(), User: user, Password: password}), c.Close())
 }

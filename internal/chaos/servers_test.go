@@ -118,7 +118,7 @@ func sharedHouse(t testing.TB) house {
 	t.Helper()
 	engine := embeddedtest.ClickHouse(t)
 	h := house{Addr: engine.Addr(), database: embeddedtest.Database(t)}
-	h.User, h.Password = engine.Credentials(embedded.Writer)
+	h.User, h.Password = engine.Credentials(embedded.Owner)
 	return h
 }
 
@@ -131,12 +131,12 @@ type engine struct {
 
 // serveEngine is that process: it ends with its standard input.
 func serveEngine(dir string) error {
-	e, err := embedded.StartClickHouse(context.Background(), embedded.ClickHouseConfig{Dir: dir})
+	e, err := embedded.StartClickHouse(context.Background(), embedded.ClickHouseConfig{Dir: dir, Owner: true})
 	if err != nil {
 		return err
 	}
 	h := house{Addr: e.Addr()}
-	h.User, h.Password = e.Credentials(embedded.Writer)
+	h.User, h.Password = e.Credentials(embedded.Owner)
 	if err := json.NewEncoder(os.Stdout).Encode(h); err != nil {
 		return err
 	}

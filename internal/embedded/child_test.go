@@ -79,7 +79,7 @@ func dereferenceNil() (recovered bool) {
 func clickHouseChild(dir string, dies bool) {
 	began := time.Now()
 	ctx := context.Background()
-	house, err := StartClickHouse(ctx, ClickHouseConfig{Dir: dir})
+	house, err := StartClickHouse(ctx, ClickHouseConfig{Dir: dir, Owner: true})
 	if err != nil {
 		say(childSays{Error: err.Error(), InUse: errors.Is(err, ErrDirInUse)})
 		return

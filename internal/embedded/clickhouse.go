@@ -43,7 +43,10 @@ type ClickHouseConfig struct {
 	// MaxMemoryBytes bounds what the engine allocates; 0 is
 	// [DefaultMaxMemoryBytes]. One query gets at most half of it.
 	MaxMemoryBytes uint64
-	// KafkaConsumers, if not 0, lets Writer make tables of the engine Kafka,
+	// Owner adds the user [Owner], and lets [Reader] and [Cases] into the databases
+	// that it makes.
+	Owner bool
+	// KafkaConsumers, if not 0, lets [Owner] make tables of the engine Kafka,
 	// with so many consumers at work at once. Andmerada needs none: it is for
 	// `make bench`, which compares ingest with them.
 	KafkaConsumers int
@@ -143,7 +146,11 @@ func (c *ClickHouse) prepare(dir string, config ClickHouseConfig) ([]string, err
 		return nil, fmt.Errorf("the directory's path %q has a quote or a backslash in it; choose another", dir)
 	}
 	var err error
-	if c.credentials, err = readCredentials(dir); err != nil {
+	users := []User{Writer, Migrations, Reader, Cases}
+	if config.Owner {
+		users = append(users, Owner)
+	}
+	if c.credentials, err = readCredentials(dir, users); err != nil {
 		return nil, err
 	}
 	if err := writeConfig(dir, config, c.credentials); err != nil {
@@ -241,7 +248,7 @@ func (c *ClickHouse) waitReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 		// The HTTP listener is the last to start: when it answers, all is there.
-		if _, err := c.get(ctx, "/ping"); err == nil {
+		if _, err := c.get(ctx, Writer, "/ping"); err == nil {
 			return nil
 		}
 	}

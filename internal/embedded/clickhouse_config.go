@@ -59,23 +59,26 @@ func writeConfig(dir string, config ClickHouseConfig, users credentials) error {
 		limit = DefaultMaxMemoryBytes
 	}
 	values := struct {
-		Dir                                           string
-		MaxMemoryBytes, QueryMemoryBytes, SpillBytes  uint64
-		Writer, Reader, Cases                         User
-		WriterPassword, ReaderPassword, CasesPassword string
-		Database                                      string
-		StartQueries                                  int
-		Databases                                     []string
-		KafkaConsumers, MessageBrokers                int
+		Dir                                          string
+		MaxMemoryBytes, QueryMemoryBytes, SpillBytes uint64
+		Owner, Writer, Migrations, Reader, Cases     User
+		Passwords                                    credentials
+		HasOwner                                     bool
+		Database                                     string
+		StartQueries                                 int
+		Databases                                    []string
+		KafkaConsumers, MessageBrokers               int
 	}{
 		Dir:            dir,
 		MaxMemoryBytes: limit, QueryMemoryBytes: limit / 2, SpillBytes: limit / 4,
-		Writer: Writer, Reader: Reader, Cases: Cases,
-		WriterPassword: users[Writer], ReaderPassword: users[Reader], CasesPassword: users[Cases],
+		Owner: Owner, Writer: Writer, Migrations: Migrations, Reader: Reader, Cases: Cases,
+		Passwords: users, HasOwner: config.Owner,
 		Database: DatabaseName, StartQueries: len(startQueries),
-		// The second is a prefix, for the tests' databases.
-		Databases:      []string{DatabaseName, DatabaseName + "_*"},
+		Databases:      []string{DatabaseName},
 		KafkaConsumers: config.KafkaConsumers, MessageBrokers: max(1, config.KafkaConsumers),
+	}
+	if config.Owner {
+		values.Databases = append(values.Databases, DatabaseName+"_*") // a prefix
 	}
 	for _, t := range []*template.Template{configTemplate, usersTemplate} {
 		var b bytes.Buffer

@@ -14,16 +14,22 @@ import (
 type User string
 
 const (
-	// Writer owns the databases: it migrates, inserts, reads and deletes in
-	// "andmerada" and in databases whose name starts with "andmerada_"
-	// (tests), and reads the system tables.
+	// Writer is of ingest and of whatever else adds to the trail: it inserts into
+	// the tables of "andmerada" and reads them, and neither changes nor removes what
+	// is there.
 	Writer User = "andmerada_writer"
+	// Migrations makes the tables of "andmerada" and alters them.
+	Migrations User = "andmerada_migrations"
 	// Reader reads "andmerada" and the "andmerada_" databases, under limits;
 	// nothing else.
 	Reader User = "andmerada_reader"
 	// Cases inserts into cases and case_persons, the tables of what an answer may
 	// keep; nothing else, and reads nothing.
 	Cases User = "andmerada_cases"
+	// Owner is there only where [ClickHouseConfig] says so, for tests and
+	// benchmarks: it does what it wants with "andmerada" and with databases whose
+	// name starts with "andmerada_", and reads the system tables.
+	Owner User = "andmerada_owner"
 )
 
 // credentialsFile is in the engine's directory, 0600.
@@ -32,27 +38,31 @@ const credentialsFile = "credentials.json"
 // credentials are the users' passwords.
 type credentials map[User]string
 
-// readCredentials reads the passwords from dir; on the first start it makes
-// them, and later those of users that an older program did not have.
-func readCredentials(dir string) (credentials, error) {
+// readCredentials reads the passwords of users from dir; it makes those that are
+// not there: of all on the first start, later of those that an older program did
+// not have.
+func readCredentials(dir string, users []User) (credentials, error) {
 	path := filepath.Join(dir, credentialsFile)
+	kept := make(credentials)
 	text, err := os.ReadFile(path) //nolint:gosec // The directory is the operator's choice.
-	if errors.Is(err, os.ErrNotExist) {
-		c := credentials{Writer: rand.Text(), Reader: rand.Text(), Cases: rand.Text()}
-		return c, c.write(path)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
 		return nil, fmt.Errorf("read ClickHouse credentials: %w", err)
-	}
-	var c credentials
-	if err := json.Unmarshal(text, &c); err != nil || c[Writer] == "" || c[Reader] == "" {
-		// err isn't shown: it might quote the file.
+	case json.Unmarshal(text, &kept) != nil || kept[Writer] == "" || kept[Reader] == "":
+		// Its error isn't shown: it might quote the file.
 		return nil, fmt.Errorf("read ClickHouse credentials %q: it isn't an object with passwords of %s and %s; remove it, and new ones are made at the next start",
 			path, Writer, Reader)
 	}
-	if c[Cases] == "" {
-		c[Cases] = rand.Text()
-		return c, c.write(path)
+	c, made := make(credentials), false
+	for _, user := range users {
+		if kept[user] == "" {
+			kept[user], made = rand.Text(), true
+		}
+		c[user] = kept[user]
+	}
+	if made {
+		return c, kept.write(path)
 	}
 	return c, nil
 }

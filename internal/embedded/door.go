@@ -231,7 +231,7 @@ func (c *ClickHouse) checkGreeting(ctx context.Context, g greeting) *proto.Excep
 	if g.database == "" || g.database == DatabaseName {
 		return nil
 	}
-	there, err := c.hasDatabase(ctx, g.database)
+	there, err := c.hasDatabase(ctx, User(g.user), g.database)
 	switch {
 	case err != nil:
 		return &proto.Exception{Code: proto.ErrNetworkError, Name: "DB::Exception", Message: "look for the database: " + err.Error()}
@@ -241,22 +241,22 @@ func (c *ClickHouse) checkGreeting(ctx context.Context, g greeting) *proto.Excep
 	return nil
 }
 
-// hasDatabase asks the engine over HTTP, where nothing can go wrong.
-func (c *ClickHouse) hasDatabase(ctx context.Context, name string) (bool, error) {
+// hasDatabase asks the engine over HTTP, where nothing can go wrong: as the user,
+// to whom a database that it may do nothing in is not there.
+func (c *ClickHouse) hasDatabase(ctx context.Context, user User, name string) (bool, error) {
 	query := url.Values{"query": {"SELECT count() FROM system.databases WHERE name = {name:String}"}, "param_name": {name}}
-	answer, err := c.get(ctx, "/?"+query.Encode())
+	answer, err := c.get(ctx, user, "/?"+query.Encode())
 	return answer == "1\n", err
 }
 
-// get sends the engine an HTTP request as the writer, and returns what it
-// answers.
-func (c *ClickHouse) get(ctx context.Context, path string) (string, error) {
+// get sends the engine an HTTP request as a user, and returns what it answers.
+func (c *ClickHouse) get(ctx context.Context, user User, path string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.http+path, http.NoBody)
 	if err != nil {
 		return "", err
 	}
-	request.Header.Set("X-ClickHouse-User", string(Writer))
-	request.Header.Set("X-ClickHouse-Key", c.credentials[Writer])
+	request.Header.Set("X-ClickHouse-User", string(user))
+	request.Header.Set("X-ClickHouse-Key", c.credentials[user])
 	request.Close = true // One connection a request: none is left behind.
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 func TestClickHouseOutlivesRudeClients(t *testing.T) {
 	t.Parallel()
 	c := startClickHouse(t, t.TempDir())
-	do(t, c.connect(t, Writer), "CREATE TABLE rude (n UInt64) ENGINE = MergeTree ORDER BY n")
+	do(t, c.connect(t, Owner), "CREATE TABLE rude (n UInt64) ENGINE = MergeTree ORDER BY n")
 	query := func(body string) []byte {
 		var b proto.Buffer
 		proto.Query{
@@ -26,7 +26,7 @@ func TestClickHouseOutlivesRudeClients(t *testing.T) {
 		}.EncodeAware(&b, proto.Version)
 		return b.Buf
 	}
-	greet := hello(DatabaseName, string(Writer), c.said.Passwords[Writer])
+	greet := hello(DatabaseName, string(Owner), c.said.Passwords[Owner])
 	ends := addendum(proto.Version)
 	long := query("SELECT number, toString(number) FROM system.numbers")
 	insert := query("INSERT INTO rude VALUES")

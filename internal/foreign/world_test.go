@@ -46,7 +46,7 @@ func newWorld(t *testing.T, topics ...string) *world {
 	t.Helper()
 	w := &world{shared: start(t), t: t, topics: topics, group: "group-" + topics[0]}
 	database, house := embeddedtest.Database(t), embeddedtest.ClickHouse(t)
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	var err error
 	if w.trail, err = trail.Open(t.Context(), trail.Config{Addr: house.Addr(), Database: database, User: user, Password: password}); err != nil {
 		t.Fatal(err)

@@ -217,7 +217,7 @@ func TestClickHouseGoesAway(t *testing.T) {
 	w := newWorld(t, 2)
 	house := embeddedtest.ClickHouse(t)
 	p := newProxy(t, house.Addr())
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	db, err := trail.Open(t.Context(), trail.Config{Addr: p.listener.Addr().String(), Database: w.database, User: user, Password: password, Timeout: 5 * time.Second, Tries: 3})
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,7 @@ func newWorldOn(t testing.TB, broker, topic string, partitions int32) *world {
 	t.Helper()
 	w := &world{t: t, broker: broker, topic: topic, log: newWorldLog(t), database: embeddedtest.Database(t)}
 	house := embeddedtest.ClickHouse(t)
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	var err error
 	w.trail, err = trail.Open(t.Context(), trail.Config{Addr: house.Addr(), Database: w.database, User: user, Password: password, Logger: w.log, Timeout: 20 * time.Second})
 	if err != nil {

@@ -50,15 +50,15 @@ func (w *world) quarantined(partition int32) map[int64]trail.QuarantineRow {
 
 func (w *world) conn() driver.Conn {
 	w.t.Helper()
-	conn, err := w.connTo(embeddedtest.ClickHouse(w.t))
+	conn, err := w.connTo(embeddedtest.ClickHouse(w.t), embedded.Owner)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return conn
 }
 
-func (w *world) connTo(house *embedded.ClickHouse) (driver.Conn, error) {
-	user, password := house.Credentials(embedded.Writer)
+func (w *world) connTo(house *embedded.ClickHouse, as embedded.User) (driver.Conn, error) {
+	user, password := house.Credentials(as)
 	return clickhouse.Open(&clickhouse.Options{Addr: []string{house.Addr()}, Auth: clickhouse.Auth{Database: w.database, Username: user, Password: password}})
 }
 

@@ -140,7 +140,10 @@ func victim(dir string, last bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, house.Close()) }()
 	user, password := house.Credentials(embedded.Writer)
-	db, err := trail.Open(ctx, trail.Config{Addr: house.Addr(), Database: embedded.DatabaseName, User: user, Password: password, Logger: log})
+	maker, makersPassword := house.Credentials(embedded.Migrations)
+	db, err := trail.Open(ctx, trail.Config{
+		Addr: house.Addr(), Database: embedded.DatabaseName, User: user, Password: password, MigrationsUser: maker, MigrationsPassword: makersPassword, Logger: log,
+	})
 	if err != nil {
 		return err
 	}
@@ -183,7 +186,7 @@ func victim(dir string, last bool) (err error) {
 	for _, end := range w.ends() {
 		found.Sent += end
 	}
-	conn, err := w.connTo(house)
+	conn, err := w.connTo(house, embedded.Writer)
 	if err != nil {
 		return err
 	}

@@ -190,7 +190,11 @@ type settings struct {
 		Addr         string
 		User         string
 		PasswordFile string `yaml:"password_file"`
-		Cases        struct {
+		Migrations   struct {
+			User         string
+			PasswordFile string `yaml:"password_file"`
+		}
+		Cases struct {
 			User         string
 			PasswordFile string `yaml:"password_file"`
 		}
@@ -232,10 +236,13 @@ func TestComposeConfigurations(t *testing.T) {
 		if addr != "" && !strings.Contains(users, "<"+c.ClickHouse.User+">") {
 			t.Errorf("%s: ClickHouse has no user %s", name, c.ClickHouse.User)
 		}
+		if name == "ingest" && !strings.Contains(users, "<"+c.ClickHouse.Migrations.User+">") {
+			t.Errorf("%s: ClickHouse has no user %q to migrate by", name, c.ClickHouse.Migrations.User)
+		}
 		if name == "server" && !strings.Contains(users, "<"+c.ClickHouse.Cases.User+">") {
 			t.Errorf("%s: ClickHouse has no user %q to keep cases by", name, c.ClickHouse.Cases.User)
 		}
-		for _, file := range []string{c.SecretFile, c.ClickHouse.PasswordFile, c.ClickHouse.Cases.PasswordFile, c.Intake.Tokens} {
+		for _, file := range []string{c.SecretFile, c.ClickHouse.PasswordFile, c.ClickHouse.Migrations.PasswordFile, c.ClickHouse.Cases.PasswordFile, c.Intake.Tokens} {
 			if file == "" {
 				continue
 			}
@@ -274,7 +281,7 @@ func TestPrepare(t *testing.T) {
 	made := func() map[string]string {
 		run(t, "", filepath.Join(dir, "prepare"))
 		contents := make(map[string]string)
-		for _, name := range []string{"secrets/pseudonyms", "secrets/clickhouse-writer-password", "secrets/clickhouse-reader-password", "secrets/clickhouse-cases-password", "secrets/clickhouse-grafana-password", "secrets/grafana-admin-password", "secrets/intake-tokens", "secrets/clickhouse-users.xml", "../../.env"} {
+		for _, name := range []string{"secrets/pseudonyms", "secrets/clickhouse-writer-password", "secrets/clickhouse-migrations-password", "secrets/clickhouse-reader-password", "secrets/clickhouse-cases-password", "secrets/clickhouse-grafana-password", "secrets/grafana-admin-password", "secrets/intake-tokens", "secrets/clickhouse-users.xml", "../../.env"} {
 			file := filepath.Join(dir, name)
 			data, err := os.ReadFile(file)
 			if err != nil {
@@ -300,7 +307,7 @@ func TestPrepare(t *testing.T) {
 	if len(first["secrets/pseudonyms"]) != 64 || first["secrets/pseudonyms"] == first["secrets/clickhouse-writer-password"] {
 		t.Error("the secrets are not 256 bits drawn at random")
 	}
-	if users := first["secrets/clickhouse-users.xml"]; strings.Contains(users, "SHA256") || len(regexp.MustCompile(`<password_sha256_hex>[0-9a-f]{64}</`).FindAllString(users, -1)) != 4 {
+	if users := first["secrets/clickhouse-users.xml"]; strings.Contains(users, "SHA256") || len(regexp.MustCompile(`<password_sha256_hex>[0-9a-f]{64}</`).FindAllString(users, -1)) != 5 {
 		t.Error("the users' passwords were not put in")
 	}
 }

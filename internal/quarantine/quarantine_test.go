@@ -52,7 +52,7 @@ func newWorld(t *testing.T, change ...func(*ingest.Limits)) *world {
 	w := &world{t: t}
 	broker := embeddedtest.Kafka(t, 1).Addr()
 	house := embeddedtest.ClickHouse(t)
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	w.store = trail.Config{Addr: house.Addr(), Database: embeddedtest.Database(t), User: user, Password: password, Timeout: 20 * time.Second}
 	db, err := trail.Open(t.Context(), w.store)
 	if err != nil {

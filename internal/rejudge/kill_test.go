@@ -132,12 +132,12 @@ func killed(t *testing.T, dir string, n int, from string, after time.Duration) (
 func victim(dir string, last bool) (err error) {
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	house, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Dir: filepath.Join(dir, "clickhouse"), Logger: log})
+	house, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Dir: filepath.Join(dir, "clickhouse"), Owner: true, Logger: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, house.Close()) }()
-	user, password := house.Credentials(embedded.Writer)
+	user, password := house.Credentials(embedded.Owner)
 	db, err := trail.Open(ctx, trail.Config{Addr: house.Addr(), Database: embedded.DatabaseName, User: user, Password: password, Logger: log})
 	if err != nil {
 		return err

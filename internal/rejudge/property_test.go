@@ -102,7 +102,7 @@ func TestAnyHistory(t *testing.T) {
 func (w *world) loseMarks() {
 	w.t.Helper()
 	engine := embeddedtest.ClickHouse(w.t)
-	user, password := engine.Credentials(embedded.Writer)
+	user, password := engine.Credentials(embedded.Owner)
 	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{engine.Addr()}, Auth: clickhouse.Auth{Database: w.database, Username: user, Password: password}})
 	if err != nil {
 		w.t.Fatal(err)

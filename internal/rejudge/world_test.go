@@ -67,7 +67,7 @@ func newWorld(t testing.TB) *world {
 func open(t testing.TB, database string) *trail.DB {
 	t.Helper()
 	engine := embeddedtest.ClickHouse(t)
-	user, password := engine.Credentials(embedded.Writer)
+	user, password := engine.Credentials(embedded.Owner)
 	db, err := trail.Open(t.Context(), trail.Config{
 		Addr: engine.Addr(), Database: database, User: user, Password: password, Timeout: 20 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),

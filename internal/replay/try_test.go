@@ -39,7 +39,7 @@ func loadSet(t testing.TB, dir string) *register.Set {
 func openTrail(t testing.TB) *trail.DB {
 	t.Helper()
 	database, engine := embeddedtest.Database(t), embeddedtest.ClickHouse(t)
-	user, password := engine.Credentials(embedded.Writer)
+	user, password := engine.Credentials(embedded.Owner)
 	db, err := trail.Open(t.Context(), trail.Config{
 		Addr: engine.Addr(), Database: database, User: user, Password: password, Timeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler),
 	})

@@ -116,7 +116,7 @@ func newSlice(t testing.TB, broker, topic string) *slice {
 		})
 		return db
 	}
-	s.trail = open(embedded.Writer)
+	s.trail = open(embedded.Owner)
 	s.reader = open(embedded.Reader)
 	user, password := house.Credentials(embedded.Reader)
 	s.conn, err = clickhouse.Open(&clickhouse.Options{Addr: []string{house.Addr()}, Auth: clickhouse.Auth{Database: database, Username: user, Password: password}})

@@ -28,6 +28,11 @@ type Config struct {
 	// cases and case_persons is enough. Where it is empty, User does, unless ReadOnly.
 	CasesUser, CasesPassword string
 
+	// MigrationsUser is who makes the database and its tables and brings them up to
+	// date, so that User need not have the right to. It is asked for nothing else, and
+	// not at all where there is nothing to do. Where it is empty, User does.
+	MigrationsUser, MigrationsPassword string
+
 	// Dial connects to ClickHouse: for TLS. nil is plain TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -175,10 +180,14 @@ func findDatabase(ctx context.Context, cfg Config) (err error) {
 	case cfg.ReadOnly:
 		return fmt.Errorf("%w: database %q is not there: start `andmerada ingest` once, which makes it", ErrSchema, cfg.Database)
 	}
-	if err := c.Exec(ctx, "CREATE DATABASE IF NOT EXISTS {name:Identifier}", clickhouse.Named("name", cfg.Database)); err != nil {
-		return fmt.Errorf("create database %q: %w", cfg.Database, err)
+	maker, err := connect(cfg.migrations(), "")
+	if err != nil {
+		return err
 	}
-	return nil
+	if err := maker.Exec(ctx, "CREATE DATABASE IF NOT EXISTS {name:Identifier}", clickhouse.Named("name", cfg.Database)); err != nil {
+		return errors.Join(mayNot(fmt.Errorf("create database %q: %w", cfg.Database, err)), maker.Close())
+	}
+	return maker.Close()
 }
 
 // isException says whether ClickHouse answered with that error.

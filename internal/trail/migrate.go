@@ -16,6 +16,7 @@ import (
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // The migrations are run by the few lines below rather than by goose or
@@ -49,8 +50,25 @@ type migration struct {
 	statements []string
 }
 
-// migrate brings the schema up to date, or says why it must not.
-func (db *DB) migrate(ctx context.Context, files fs.FS) error {
+// migrations is how to connect as the one who migrates.
+func (cfg Config) migrations() Config {
+	if cfg.MigrationsUser != "" {
+		cfg.User, cfg.Password = cfg.MigrationsUser, cfg.MigrationsPassword
+	}
+	return cfg
+}
+
+// mayNot says what helps where ClickHouse does not let a user change the schema.
+func mayNot(err error) error {
+	if isException(err, proto.ErrAccessDenied) {
+		return fmt.Errorf("%w; name a user who may (clickhouse.migrations), or give this one the right", err)
+	}
+	return err
+}
+
+// migrate brings the schema up to date, or says why it must not. Whoever writes
+// finds out what is missing, and whoever migrates is asked only if something is.
+func (db *DB) migrate(ctx context.Context, files fs.FS) (err error) {
 	want, err := readMigrations(files)
 	if err != nil {
 		return err
@@ -65,6 +83,12 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) error {
 				ErrSchema, version, len(want))
 		}
 	}
+	var migrator driver.Conn
+	defer func() {
+		if migrator != nil {
+			err = errors.Join(err, migrator.Close())
+		}
+	}()
 	for _, m := range want {
 		recorded, done := have[m.version]
 		switch {
@@ -77,26 +101,37 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) error {
 			return fmt.Errorf("%w: it lacks version %d (%s): start `andmerada ingest` of this version once, which brings it up to date",
 				ErrSchema, m.version, m.name)
 		}
-		if err := db.apply(ctx, m); err != nil {
-			return err
+		if migrator == nil {
+			if migrator, err = db.migrator(ctx); err != nil {
+				return err
+			}
+		}
+		if err := db.apply(ctx, migrator, m); err != nil {
+			return mayNot(err)
 		}
 	}
 	return nil
 }
 
-// recordedMigrations reads which versions were run, and from what text.
-func (db *DB) recordedMigrations(ctx context.Context) (have map[uint32][]string, err error) {
-	if !db.cfg.ReadOnly {
-		err := db.conn().Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version
+// migrator connects as the one who migrates, and sees that versions can be recorded.
+func (db *DB) migrator(ctx context.Context) (driver.Conn, error) {
+	conn, err := connect(db.cfg.migrations(), db.cfg.Database)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version
 		(version UInt32, name String, checksum String, applied DateTime64(3, 'UTC'))
 		ENGINE = MergeTree ORDER BY version
-		SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1`)
-		if err != nil {
-			return nil, fmt.Errorf("create table schema_version: %w", err)
-		}
+		SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1`); err != nil {
+		return nil, errors.Join(mayNot(fmt.Errorf("create table schema_version: %w", err)), conn.Close())
 	}
+	return conn, nil
+}
+
+// recordedMigrations reads which versions were run, and from what text.
+func (db *DB) recordedMigrations(ctx context.Context) (have map[uint32][]string, err error) {
 	rows, err := db.conn().Query(ctx, "SELECT version, groupUniqArray(checksum) FROM schema_version GROUP BY version")
-	if db.cfg.ReadOnly && isException(err, proto.ErrUnknownTable) {
+	if isException(err, proto.ErrUnknownTable) {
 		return nil, nil
 	}
 	if err != nil {
@@ -118,16 +153,16 @@ func (db *DB) recordedMigrations(ctx context.Context) (have map[uint32][]string,
 
 // apply runs the statements of one version and records it. A crash between two
 // of them leaves the version unrecorded: the next start runs all of it again.
-func (db *DB) apply(ctx context.Context, m migration) error {
+func (db *DB) apply(ctx context.Context, conn driver.Conn, m migration) error {
 	for i, statement := range m.statements {
-		if err := db.conn().Exec(ctx, statement); err != nil {
+		if err := conn.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("migration %s, statement %d: %w", m.name, i+1, err)
 		}
 	}
 	// Two processes may both come here; the token keeps one row, and two would
 	// do no harm.
 	token := clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": fmt.Sprintf("schema:%d:%s", m.version, m.checksum)})
-	if err := db.conn().Exec(clickhouse.Context(ctx, token),
+	if err := conn.Exec(clickhouse.Context(ctx, token),
 		"INSERT INTO schema_version SELECT {version:UInt32}, {name:String}, {checksum:String}, now64(3, 'UTC')",
 		clickhouse.Named("version", strconv.Itoa(int(m.version))), clickhouse.Named("name", m.name), clickhouse.Named("checksum", m.checksum)); err != nil {
 		return fmt.Errorf("record migration %s: %w", m.name, err)

@@ -18,7 +18,7 @@ func testConfig(t testing.TB) Config {
 	t.Helper()
 	database := embeddedtest.Database(t)
 	engine := embeddedtest.ClickHouse(t)
-	user, password := engine.Credentials(embedded.Writer)
+	user, password := engine.Credentials(embedded.Owner)
 	return Config{
 		Addr:     engine.Addr(),
 		Database: database,

@@ -121,7 +121,7 @@ func plant(t testing.TB) (d answer.Deps, database string) {
 	p.all()
 	database = embeddedtest.Database(t)
 	engine := embeddedtest.ClickHouse(t)
-	user, password := engine.Credentials(embedded.Writer)
+	user, password := engine.Credentials(embedded.Owner)
 	db, err := trail.Open(t.Context(), trail.Config{
 		Addr: engine.Addr(), Database: database, User: user, Password: password, Timeout: 20 * time.Second,
 		Logger: slog.New(slog.DiscardHandler),

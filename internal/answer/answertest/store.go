@@ -64,7 +64,7 @@ func Freeze(t testing.TB, d answer.Deps, id, controller, name string, who identi
 func Away(t testing.TB) *trail.DB {
 	t.Helper()
 	engine := embeddedtest.ClickHouse(t)
-	user, password := engine.Credentials(embedded.Writer)
+	user, password := engine.Credentials(embedded.Owner)
 	db, err := trail.Open(t.Context(), trail.Config{Addr: engine.Addr(), Database: embeddedtest.Database(t), User: user, Password: password})
 	if err != nil {
 		t.Fatal(err)

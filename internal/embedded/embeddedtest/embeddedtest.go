@@ -78,7 +78,7 @@ func ClickHouse(t testing.TB) *embedded.ClickHouse {
 		engine.dir, engine.err = os.MkdirTemp("", "andmerada-clickhouse-*")
 		if engine.err == nil {
 			// Not the test's context: the engine outlives the test.
-			engine.house, engine.err = embedded.StartClickHouse(context.Background(), embedded.ClickHouseConfig{Dir: engine.dir})
+			engine.house, engine.err = embedded.StartClickHouse(context.Background(), embedded.ClickHouseConfig{Dir: engine.dir, Owner: true})
 		}
 	}
 	if engine.err != nil {
@@ -88,14 +88,14 @@ func ClickHouse(t testing.TB) *embedded.ClickHouse {
 }
 
 // Database makes an empty database with a name of its own in [ClickHouse],
-// drops it after the test and returns its name. Writer owns it and Reader
+// drops it after the test and returns its name. Owner owns it and Reader
 // reads it.
 func Database(t testing.TB) string {
 	t.Helper()
 	house := ClickHouse(t)
 	name := embedded.DatabaseName + "_test_" + strings.ToLower(rand.Text()[:12])
 	do := func(ctx context.Context, query string) error {
-		user, password := house.Credentials(embedded.Writer)
+		user, password := house.Credentials(embedded.Owner)
 		conn, err := clickhouse.Open(&clickhouse.Options{
 			Addr: []string{house.Addr()},
 			Auth: clickhouse.Auth{Username: user, Password: password},

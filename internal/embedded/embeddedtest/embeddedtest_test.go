@@ -37,7 +37,7 @@ func TestDatabase(t *testing.T) {
 		for range 2 {
 			name := embeddedtest.Database(t)
 			names[name] = true
-			writer, reader := connect(t, embedded.Writer, name), connect(t, embedded.Reader, name)
+			writer, reader := connect(t, embedded.Owner, name), connect(t, embedded.Reader, name)
 			var n uint64
 			err := errors.Join(
 				writer.Exec(t.Context(), "CREATE TABLE t (n UInt64) ENGINE = MergeTree ORDER BY n"),
@@ -56,7 +56,7 @@ func TestDatabase(t *testing.T) {
 		t.Errorf("databases %v, want two", names)
 	}
 	for name := range names {
-		conn := connect(t, embedded.Writer, name)
+		conn := connect(t, embedded.Owner, name)
 		var gone *clickhouse.Exception
 		if err := conn.Ping(t.Context()); !errors.As(err, &gone) || gone.Code != 81 {
 			t.Errorf("%s after its test: %v, want that it does not exist", name, err)
