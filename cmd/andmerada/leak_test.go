@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -222,11 +223,13 @@ func secretEvents(t *testing.T) string {
 // askByCommands asks every question at the command line, and puts identifiers
 // where they do not belong.
 func (l *leaks) askByCommands() {
-	for scheme, value := range named {
+	questions := []string{"answer recipients", "answer timeline", "answer told", "answer lineage", "answer facts", "facts"}
+	for n, scheme := range slices.Sorted(maps.Keys(named)) {
 		who := []string{"--controller", "elektrum", "--scheme", scheme}
-		for _, question := range []string{"answer recipients", "answer timeline", "answer told", "answer lineage", "answer facts", "facts"} {
-			for _, form := range [][]string{nil, {"--json"}} {
-				l.run(value, slices.Concat(strings.Fields(question), who, form)...)
+		for i, question := range questions { // one of them by each identifier, in both forms
+			if n == 0 || i == n {
+				l.run(named[scheme], slices.Concat(strings.Fields(question), who)...)
+				l.run(named[scheme], slices.Concat(strings.Fields(question), who, []string{"--json"})...)
 			}
 		}
 	}
@@ -330,7 +333,7 @@ func (l *leaks) askByHTTP(server string) {
 			continue
 		}
 		path = strings.NewReplacer("{controller}", "elektrum", "{id}", "reveal-x").Replace(path)
-		for _, body := range []string{
+		for i, body := range []string{
 			"{" + person + "}", `{"recipients":{` + person + `}}`, `{"windows":[{"controller":"elektrum"}]}`, `{"controller":"elektrum","recipient":"elektrum/bank"}`, `{"controller":"elektrum"}`,
 			// In the wrong place.
 			fmt.Sprintf(`{"controller":%q,"person":{"scheme":%q,"value":%q},"from":%q}`, id, id, id, id), fmt.Sprintf(`{%s,"from":%q,"to":%q,"since":%q,"cursor":%q}`, person, id, id, id, id),
@@ -341,7 +344,9 @@ func (l *leaks) askByHTTP(server string) {
 			if strings.Contains(body, `"value"`) { // a reason that repeats the identifier is refused; of a question without one nobody can tell
 				do("POST", path, "application/json", body, "Andmerada-Reason", "about "+id)
 			}
-			do("POST", path, "application/json", body, "Accept", "application/x-ndjson")
+			if i < 5 { // what is wrong is refused before it matters how the answer is wanted
+				do("POST", path, "application/json", body, "Accept", "application/x-ndjson")
+			}
 		}
 	}
 	for _, page := range []string{"/", "/person", "/access", "/unusual", "/breach", "/recipient", "/told", "/tellings", "/facts", "/lineage", "/drift", "/activities", "/duties", "/bundle", "/cases", "/reveals", "/register/elektrum", "/api", "/events/" + ingest.DefaultTopic + "/0/1"} {
