@@ -49,9 +49,9 @@ type Config struct {
 	// ErrUnclear, 8 if zero; between tries it waits from 50 ms up to 5 s.
 	Tries int
 
-	// ReachFor is how long what [DB.Reach], [DB.LostIn] and [DB.UnreadIn] said
-	// holds. It stands below every answer, and costs as much as a person's. 0 = it
-	// is asked each time.
+	// ReachFor is how long what [DB.Reach], [DB.LostIn], [DB.UnreadIn] and
+	// [DB.Referring] said holds. It stands below every answer, and costs as much as
+	// a person's. 0 = it is asked each time.
 	ReachFor time.Duration
 
 	Logger *slog.Logger // discards if nil
@@ -68,6 +68,7 @@ type DB struct {
 	reached  lately[struct{}, Reach]
 	lost     lately[Span, lostIn]
 	unread   lately[unreadOf, unreadIn]
+	referred lately[referredTo, *History]
 	tables   tables // where ranges go: ClickHouse, but in tests of the protocol
 	hooks    hooks
 }

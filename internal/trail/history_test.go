@@ -46,6 +46,7 @@ func TestHistory(t *testing.T) {
 		t.Fatal(len(contexts), err)
 	}
 	ids := SortedContexts(contexts)
+	referred := 0
 	for n := range 60 {
 		q := all
 		if rng.IntN(3) == 0 {
@@ -107,6 +108,15 @@ func TestHistory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			words := []string{"Määrus", "KK-12"}
+			referring, err := h.referring(t.Context(), q, words)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range referring {
+				page = append(page, referring[i])
+				referred++
+			}
 			known, err := h.Contexts(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -135,5 +145,8 @@ func TestHistory(t *testing.T) {
 			}
 			t.Fatalf("seed %d, question %d: %d lines from memory, %d from the database, first\n%s\nand\n%s", seed, n, len(a), len(b), a[i], b[i])
 		}
+	}
+	if referred == 0 {
+		t.Error("nothing referred to anything: nothing was shown of that")
 	}
 }

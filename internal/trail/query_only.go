@@ -140,11 +140,35 @@ func (db *DB) CountParts(ctx context.Context, q PersonQuery, of ...[]Part) ([]ui
 	return numbers, nil
 }
 
-// Referring lists a person's processing events, newest first, whose basis
-// reference begins with one of some words. What [DB.Timeline] fills is filled.
+// Referring lists the processing events under one pseudonym, newest first, whose
+// basis reference begins with one of some words. What [DB.Timeline] fills is
+// filled. As it stands now it may be Config.ReachFor old, where there are few.
 func (db *DB) Referring(ctx context.Context, q PersonQuery, words []string) ([]Row, error) {
-	if err := q.check(); err != nil {
+	if len(q.Persons) != 1 {
+		return nil, fmt.Errorf("look for what refers to something: under %d pseudonyms, want one", len(q.Persons))
+	}
+	h, err := db.referred.of(ctx, referredTo{q.Controller, q.Persons[0]}, q.AsOf, db.cfg.ReachFor, func(ctx context.Context) (*History, error) {
+		return db.HistoryOf(ctx, PersonQuery{Controller: q.Controller, Persons: q.Persons, AsOf: q.AsOf})
+	})
+	if err != nil {
 		return nil, err
+	}
+	return h.referring(ctx, q, words)
+}
+
+// referring is [DB.Referring], of a part of the history's time.
+func (h *History) referring(ctx context.Context, q PersonQuery, words []string) ([]Row, error) {
+	if h.few {
+		from, to := q.bounds()
+		var found []Row
+		for i := range h.rows {
+			r := &h.rows[i]
+			word, _, _ := strings.Cut(r.BasisReference, " ")
+			if at := r.Time.UnixMilli(); at >= from && at < to && slices.Contains(words, word) {
+				found = append(found, *r)
+			}
+		}
+		return newestOf(standing(found), maxPage), nil
 	}
 	hexed := make([]string, len(words))
 	for i, w := range words {
@@ -152,7 +176,13 @@ func (db *DB) Referring(ctx context.Context, q PersonQuery, words []string) ([]R
 	}
 	params := q.params()
 	params["n"], params["words"] = strconv.Itoa(maxPage), quoteHex(hexed)
-	return db.historyRows(ctx, historyColumns, q.Controller, timelineFrom(q.where()+" AND has(arrayMap(x -> unhex(x), {words:Array(String)}), splitByChar(' ', basis_reference)[1])"), params)
+	return h.db.historyRows(ctx, historyColumns, q.Controller, timelineFrom(q.where()+" AND has(arrayMap(x -> unhex(x), {words:Array(String)}), splitByChar(' ', basis_reference)[1])"), params)
+}
+
+// referredTo is under which pseudonym it was looked for what refers to something.
+type referredTo struct {
+	controller string
+	person     [16]byte
 }
 
 // SortedContexts lists the ids of contexts, so that a question is the same
