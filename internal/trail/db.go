@@ -69,6 +69,7 @@ type DB struct {
 	lost     lately[Span, lostIn]
 	unread   lately[unreadOf, unreadIn]
 	referred lately[referredTo, *History]
+	few      int    // see fewFirst
 	tables   tables // where ranges go: ClickHouse, but in tests of the protocol
 	hooks    hooks
 }
@@ -101,7 +102,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open trail at %s: %w", cfg.Addr, err)
 	}
-	db := &DB{cfg: cfg, log: cfg.Logger, queries: queries, pool: newPool(cfg), contexts: newContexts()}
+	db := &DB{cfg: cfg, log: cfg.Logger, queries: queries, pool: newPool(cfg), contexts: newContexts(), few: maxFew}
 	switch {
 	case cfg.CasesUser != "":
 		writer := cfg

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
 )
 
 // Acts selects processing events of one controller in a time of their own. Of
@@ -44,6 +45,8 @@ type Acts struct {
 	// not nil, which pseudonyms, however many. Both hold for all selections.
 	About Whom
 	Among [][16]byte
+
+	few int // so many rows are selected at most: see fewFirst; 0 = any number
 }
 
 // Whom says whether events name a person or a cohort.
@@ -125,7 +128,7 @@ func (a *Acts) verdictConditions() string {
 func (a *Acts) all() []Acts {
 	all := append([]Acts{*a}, a.Or...)
 	for i := range all {
-		all[i].Or, all[i].About, all[i].Among = nil, a.About, a.Among
+		all[i].Or, all[i].About, all[i].Among, all[i].few = nil, a.About, a.Among, a.few
 	}
 	return all
 }
@@ -202,6 +205,17 @@ func (a *Acts) ownStanding(columns string) string {
 		where += " AND context IN (SELECT id FROM contexts WHERE " + c + ")"
 	}
 	const place = "topic, partition, offset, person_index"
+	if a.few > 0 {
+		return `(
+		SELECT ` + columns + ` FROM
+		(
+			SELECT * FROM trail WHERE ` + where + `
+			ORDER BY ` + place + `, cause != '' DESC, judged_at DESC, cause DESC
+			LIMIT 1 BY ` + place + `
+		)
+		WHERE ` + a.verdictConditions() + `
+	)`
+	}
 	return `(
 		SELECT ` + columns + ` FROM
 		(
@@ -214,6 +228,35 @@ func (a *Acts) ownStanding(columns string) string {
 		)
 		WHERE ` + a.verdictConditions() + `
 	)`
+}
+
+// maxFew is how many rows are few.
+const maxFew = 100_000
+
+// fewFirst asks about a selection as if it were of few events, and again if it is
+// not. The last verdicts on few are found by sorting all that was selected, in one
+// pass over the trail; of many these are looked for in three, as to sort them takes
+// too long. ClickHouse says that there are too many before anything comes out.
+func (db *DB) fewFirst(a Acts, ask func(a Acts) error) error {
+	a.few = db.few
+	err := ask(a)
+	if ch.IsErr(err, proto.ErrTooManyRowsOrBytes) {
+		a.few = 0
+		err = ask(a)
+	}
+	return err
+}
+
+// settings are those of a question about the selection.
+func (a *Acts) settings() []ch.Setting {
+	all := []ch.Setting{noProjections()}
+	if a.Persons != nil {
+		all = []ch.Setting{setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0")}
+	}
+	if a.few > 0 {
+		all = append(all, setting("max_rows_to_sort", strconv.Itoa(a.few)), setting("sort_overflow_mode", "throw"), setting("optimize_read_in_order", "0"))
+	}
+	return all
 }
 
 // byRow says whether of an event with several persons only some rows may be

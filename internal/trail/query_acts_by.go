@@ -105,7 +105,11 @@ func (db *DB) ActsByEach(ctx context.Context, a Acts, lists ...[]Dimension) ([]T
 		if len(some) == 0 {
 			continue
 		}
-		found, err := db.actsByEach(ctx, a, byRow, some)
+		var found []Tallies
+		err := db.fewFirst(a, func(a Acts) (err error) {
+			found, err = db.actsByEach(ctx, a, byRow, some)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +161,7 @@ func (db *DB) actsByEach(ctx context.Context, a Acts, byRow bool, lists [][]Dime
 		)
 		GROUP BY list, keys ORDER BY list, n_events DESC, keys LIMIT ` + strconv.Itoa(maxTallies+1) + ` BY list`,
 		Parameters: parameters(params),
-		Settings:   a.chSettings(),
+		Settings:   append(a.settings(), bounded()),
 		Result:     results,
 		OnResult: func(_ context.Context, block proto.Block) error {
 			for i := range block.Rows {

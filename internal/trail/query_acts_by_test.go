@@ -1,6 +1,8 @@
 package trail
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -35,6 +37,8 @@ func TestActsByEach(t *testing.T) {
 	}
 	plant(t, db, nil, events...)
 	mustExec(t, db, `INSERT INTO trail SELECT * REPLACE ('late-fact' AS cause, 'violation' AS verdict, judged_at + INTERVAL 1 DAY AS judged_at) FROM trail WHERE offset % 7 = 0`)
+	// By a clock that is behind: a later verdict stands all the same.
+	mustExec(t, db, `INSERT INTO trail SELECT * REPLACE ('late-fact' AS cause, 'review' AS verdict, judged_at - INTERVAL 1 DAY AS judged_at) FROM trail WHERE offset % 11 = 1 AND cause = ''`)
 
 	lists := [][]Dimension{nil, {ByPurpose}, {ByCategory}, {ByVerdict, ByRule, ByVersion}, {ByDay, ByActor}, {ByRule, ByBasis, ByCategory}, {ByCategory, ByOperation}, {}}
 	for name, a := range map[string]Acts{
@@ -60,5 +64,38 @@ func TestActsByEach(t *testing.T) {
 				t.Errorf("%s by %v: %d tallies", name, by, len(alone))
 			}
 		}
+		// Whether a selection is of few events or of many must not show.
+		all := func(few int) string {
+			db.few = few
+			tallies, err := db.ActsByEach(t.Context(), a, lists...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := db.ActsList(t.Context(), a, nil, maxPage)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprintf("%+v\n%+v\n", tallies, list)
+			if a.Among == nil {
+				some := make(map[byte]uint64)
+				err = errors.Join(
+					db.ActsExposed(t.Context(), a, func(e *Exposed) error {
+						text += fmt.Sprint(e.Person, e.First, e.Last, e.Events, len(e.Contexts), "\n")
+						return nil
+					}),
+					db.ActsOfSome(t.Context(), a, [][16]byte{person(1), person(2)}, [][16]byte{person(1), person(2)}, func(one [16]byte, events uint64) { some[one[15]] += events }),
+				)
+				text += fmt.Sprint(some)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+		many := all(0)
+		if few, tooFew := all(maxFew), all(3); few != many || tooFew != many {
+			t.Errorf("%s: of many\n%s\nof few\n%s\nof more than was thought\n%s", name, many, few, tooFew)
+		}
+		db.few = maxFew
 	}
 }

@@ -27,17 +27,15 @@ func (db *DB) ActsList(ctx context.Context, a Acts, before *Place, n int) ([]Row
 	}
 	params["n"] = strconv.Itoa(min(max(n, 1), maxPage))
 	columns := strings.Join(quoted(PersonColumns), ", ")
-	return collect(db.rowsWith(ctx, a.withPersons, PersonColumns, "(SELECT "+columns+" FROM "+a.standing(columns)+" WHERE "+where+`)
+	var rows []Row
+	err = db.fewFirst(a, func(a Acts) (err error) {
+		rows, err = collect(db.rowsWith(ctx, a.withPersons, PersonColumns, "(SELECT "+columns+" FROM "+a.standing(columns)+" WHERE "+where+`)
 		ORDER BY time DESC, topic DESC, partition DESC, offset DESC, verdict DESC, person_index
 		LIMIT 1 BY topic, partition, offset
-		LIMIT {n:UInt32}`, params, a.chSettings()...))
-}
-
-func (a *Acts) chSettings() []ch.Setting {
-	if a.Persons != nil {
-		return byPersonSettings()
-	}
-	return []ch.Setting{noProjections(), bounded()}
+		LIMIT {n:UInt32}`, params, append(a.settings(), bounded())...))
+		return err
+	})
+	return rows, err
 }
 
 // ActsIDs streams the source, the id, the time and the records of the selected
@@ -51,21 +49,23 @@ func (db *DB) ActsIDs(ctx context.Context, a Acts, f func(source, id string, at 
 	var id proto.ColStr
 	var at millis
 	var records proto.ColUInt64
-	err = db.pool.do(ctx, ch.Query{
-		Body: `SELECT c.source AS source, t.event_id AS id, min(t.time) AS at, max(t.records) AS n
+	err = db.fewFirst(a, func(a Acts) error {
+		return db.pool.do(ctx, ch.Query{
+			Body: `SELECT c.source AS source, t.event_id AS id, min(t.time) AS at, max(t.records) AS n
 			FROM ` + a.standing("event_id, context, time, verdict, records") + ` AS t ANY LEFT JOIN contexts AS c ON t.context = c.id
 			GROUP BY source, id ORDER BY source, id`,
-		Parameters: parameters(params),
-		Settings:   []ch.Setting{noProjections(), setting("max_execution_time", "60")},
-		Result:     proto.Results{{Name: "source", Data: source}, {Name: "id", Data: &id}, {Name: "at", Data: &at}, {Name: "n", Data: &records}},
-		OnResult: func(_ context.Context, block proto.Block) error {
-			for i := range block.Rows {
-				if err := f(source.Row(i), id.Row(i), at.at(i), records[i]); err != nil {
-					return err
+			Parameters: parameters(params),
+			Settings:   append(a.settings(), setting("max_execution_time", "60")),
+			Result:     proto.Results{{Name: "source", Data: source}, {Name: "id", Data: &id}, {Name: "at", Data: &at}, {Name: "n", Data: &records}},
+			OnResult: func(_ context.Context, block proto.Block) error {
+				for i := range block.Rows {
+					if err := f(source.Row(i), id.Row(i), at.at(i), records[i]); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		},
+				return nil
+			},
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("list the ids of events: %w", err)
@@ -88,7 +88,7 @@ func (db *DB) ActorsIn(ctx context.Context, a Acts) (ids []string, whole bool, e
 	err = db.pool.do(ctx, ch.Query{
 		Body:       "SELECT DISTINCT CAST(actor, 'String') AS id FROM trail WHERE " + in.rowConditions() + " LIMIT " + strconv.Itoa(maxActors+1),
 		Parameters: parameters(params),
-		Settings:   in.chSettings(),
+		Settings:   append(in.settings(), bounded()),
 		Result:     proto.Results{{Name: "id", Data: &actor}},
 		OnResult: func(_ context.Context, block proto.Block) error {
 			for i := range block.Rows {

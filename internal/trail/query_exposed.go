@@ -34,41 +34,43 @@ func (db *DB) ActsExposed(ctx context.Context, a Acts, f func(*Exposed) error) e
 	var first, last millis
 	var events proto.ColUInt64
 	contexts := new(proto.ColFixedStr16).Array()
-	err = db.pool.do(ctx, ch.Query{
-		Body: `SELECT person, min(time) AS first, max(time) AS last, uniqExact(topic, partition, offset) AS events,
+	err = db.fewFirst(a, func(a Acts) error {
+		return db.pool.do(ctx, ch.Query{
+			Body: `SELECT person, min(time) AS first, max(time) AS last, uniqExact(topic, partition, offset) AS events,
 				groupUniqArray(CAST(context, 'FixedString(16)')) AS contexts
 			FROM ` + a.standing("topic, partition, offset, person, person_index, time, context, verdict") + `
 			WHERE person != toFixedString('', 16) GROUP BY person ORDER BY person LIMIT ` + fmt.Sprint(MaxExposed),
-		Parameters: parameters(params),
-		Settings:   []ch.Setting{noProjections(), setting("max_execution_time", "60")},
-		Result: proto.Results{
-			{Name: "person", Data: &person},
-			{Name: "first", Data: &first},
-			{Name: "last", Data: &last},
-			{Name: "events", Data: &events},
-			{Name: "contexts", Data: contexts},
-		},
-		OnResult: func(ctx context.Context, block proto.Block) error {
-			var ids []ContextID
-			for i := range block.Rows {
-				for _, id := range contexts.Row(i) {
-					ids = append(ids, id)
+			Parameters: parameters(params),
+			Settings:   append(a.settings(), setting("max_execution_time", "60")),
+			Result: proto.Results{
+				{Name: "person", Data: &person},
+				{Name: "first", Data: &first},
+				{Name: "last", Data: &last},
+				{Name: "events", Data: &events},
+				{Name: "contexts", Data: contexts},
+			},
+			OnResult: func(ctx context.Context, block proto.Block) error {
+				var ids []ContextID
+				for i := range block.Rows {
+					for _, id := range contexts.Row(i) {
+						ids = append(ids, id)
+					}
 				}
-			}
-			found, err := db.contextsOf(ctx, ids)
-			if err != nil {
-				return err
-			}
-			for i := range block.Rows {
-				n := contexts.RowLen(i)
-				e := Exposed{Person: person[i], First: first.at(i), Last: last.at(i), Events: events[i], Contexts: found[:n:n]}
-				found = found[n:]
-				if err := f(&e); err != nil {
+				found, err := db.contextsOf(ctx, ids)
+				if err != nil {
 					return err
 				}
-			}
-			return nil
-		},
+				for i := range block.Rows {
+					n := contexts.RowLen(i)
+					e := Exposed{Person: person[i], First: first.at(i), Last: last.at(i), Events: events[i], Contexts: found[:n:n]}
+					found = found[n:]
+					if err := f(&e); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("list whom events are about: %w", err)
@@ -92,21 +94,23 @@ func (db *DB) ActsOfSome(ctx context.Context, a Acts, pseudonyms, ones [][16]byt
 	stand := proto.ColFixedStr16(slices.Clone(ones))
 	var one proto.ColFixedStr16
 	var events proto.ColUInt64
-	err = db.pool.do(ctx, ch.Query{
-		Body: `SELECT p.one AS one, uniqExact(t.topic, t.partition, t.offset) AS events
+	err = db.fewFirst(a, func(a Acts) error {
+		return db.pool.do(ctx, ch.Query{
+			Body: `SELECT p.one AS one, uniqExact(t.topic, t.partition, t.offset) AS events
 			FROM ` + a.standing("topic, partition, offset, person, person_index, context, verdict") + ` AS t INNER JOIN persons AS p ON t.person = p.person
 			GROUP BY one`,
-		Parameters:    parameters(params),
-		ExternalData:  append(table, proto.InputColumn{Name: "one", Data: &stand}),
-		ExternalTable: "persons",
-		Settings:      []ch.Setting{noProjections(), setting("max_execution_time", "60")},
-		Result:        proto.Results{{Name: "one", Data: &one}, {Name: "events", Data: &events}},
-		OnResult: func(_ context.Context, block proto.Block) error {
-			for i := range block.Rows {
-				f(one[i], events[i])
-			}
-			return nil
-		},
+			Parameters:    parameters(params),
+			ExternalData:  append(table, proto.InputColumn{Name: "one", Data: &stand}),
+			ExternalTable: "persons",
+			Settings:      append(a.settings(), setting("max_execution_time", "60")),
+			Result:        proto.Results{{Name: "one", Data: &one}, {Name: "events", Data: &events}},
+			OnResult: func(_ context.Context, block proto.Block) error {
+				for i := range block.Rows {
+					f(one[i], events[i])
+				}
+				return nil
+			},
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("count the events of persons: %w", err)
