@@ -27,7 +27,6 @@ demo: engine build ## everything on this machine: Kafka, ClickHouse, ingest, ser
 
 .PHONY: test
 test: engine ## install what the tests need, and run them all
-	go vet ./...
 	go test $(RACE) -timeout 20m ./...
 
 .PHONY: chaos
