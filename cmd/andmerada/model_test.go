@@ -203,7 +203,7 @@ func TestModelEveryWay(t *testing.T) {
 				for i := range checks {
 					c := all[(n+i*(1+n/len(all)%(len(all)-1)))%len(all)]
 					way := model.Way(m.api)
-					if (n+i)%3 == 0 {
+					if (n+n/len(all)+i)%3 == 0 { // of each check once, in as many histories as there are checks, thrice
 						way = both(t, m.api, m.line(h.Controller))
 					}
 					c.Run(h, t, way)
@@ -216,7 +216,7 @@ func TestModelEveryWay(t *testing.T) {
 		w.Check(t, both(t, m.api, m.line(w.Controller)), rules, hits)
 	}
 	t.Logf("asked at the command line: %v; unusual: %v", m.commands, hits)
-	for _, q := range []model.Question{model.Recipients, model.Timeline, model.Access, model.Unusual, model.Breach, model.Case, model.Recipient, model.Lineage, model.Drift, model.Overview, model.Told, model.Tellings} {
+	for _, q := range []model.Question{model.Recipients, model.Timeline, model.Access, model.Unusual, model.Breach, model.Case, model.Recipient, model.Lineage, model.Drift, model.Overview, model.Told, model.Tellings, model.Activities, model.Comparison, model.Facts, model.Duties} {
 		if m.commands[q] == 0 && seeds >= 50 {
 			t.Errorf("%s was never asked at the command line", q)
 		}

@@ -26,6 +26,12 @@ func (m *modelled) api(ctx context.Context, q model.Question, request any) ([]by
 		method, path = http.MethodGet, "/v1/cases/"+url.PathEscape(r.ID)+"?limit="+strconv.Itoa(r.Limit)
 	case answer.DriftRequest:
 		method, path = http.MethodGet, "/v1/drift?"+url.Values{"controller": {r.Controller}, "from": {r.From}, "to": {r.To}}.Encode()
+	case model.ActivitiesRequest:
+		method, path = http.MethodGet, "/v1/activities?"+url.Values{"controller": {r.Controller}, "from": {r.From}, "to": {r.To}}.Encode()
+	case model.ComparisonRequest:
+		method, path = http.MethodGet, "/v1/cases/"+url.PathEscape(r.First)+"/comparison/"+url.PathEscape(r.Second)
+	case answer.DutiesRequest:
+		method, path = http.MethodGet, "/v1/duties?"+url.Values{"controller": {r.Controller}, "at": {r.At}, "within": {strconv.Itoa(r.Within)}, "cases": {strconv.Itoa(r.Cases)}}.Encode()
 	case answer.OverviewRequest:
 		method, path = http.MethodGet, "/v1/overview?"+url.Values{"controller": {r.Controller}, "days": {strconv.Itoa(r.Days)}}.Encode()
 	default:
@@ -137,6 +143,9 @@ func (m *modelled) line(controller string) model.Way {
 			if r.Person != nil {
 				person(*r.Person)
 			}
+			if r.Event != nil {
+				set("event", r.Event.Path())
+			}
 			set("depth", strconv.Itoa(r.Depth))
 			set("fold", strconv.Itoa(r.Fold))
 		case answer.ToldRequest:
@@ -146,6 +155,23 @@ func (m *modelled) line(controller string) model.Way {
 			set("since", r.Since)
 			set("for", r.For)
 			set("days", strconv.Itoa(r.Days))
+		case model.ActivitiesRequest:
+			set("controller", r.Controller)
+			set("from", r.From)
+			set("to", r.To)
+		case model.ComparisonRequest:
+			args = []string{"answer", "case", r.First}
+			set("with", r.Second)
+		case answer.FactsRequest:
+			set("controller", r.Controller)
+			person(r.Person)
+			set("at", r.At)
+			set("known-at", r.KnownAt)
+		case answer.DutiesRequest:
+			set("controller", r.Controller)
+			set("at", r.At)
+			set("within", strconv.Itoa(r.Within))
+			set("cases", strconv.Itoa(r.Cases))
 		case answer.TellingsRequest:
 			set("controller", r.Controller)
 			set("operation", strings.Join(r.Operations, ","))

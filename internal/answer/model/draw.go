@@ -36,6 +36,9 @@ func (b *Batch) History(t testing.TB, seed uint64, judged bool) *History {
 	for range 1 + h.r.IntN(3) {
 		h.ask()
 	}
+	for range 4 + h.r.IntN(6) {
+		h.state()
+	}
 	return h
 }
 
@@ -70,7 +73,7 @@ func (h *History) link() {
 		row.Person, row.PersonIndex = p, uint16(i)
 		h.batch.blocks.Trail.Append(&row)
 	}
-	h.links = append(h.links, link{persons, row.JudgedAt})
+	h.links = append(h.links, link{persons, row.JudgedAt, row.Recorded, row.Source, row.Offset})
 	h.batch.next++
 }
 

@@ -99,9 +99,9 @@ func (h *History) ask() {
 // requestFact has a source tell of what a person asked for.
 func (h *History) requestFact(person [16]byte, made time.Time) {
 	f := told{name: "request", person: person, from: made}
-	for range 1 + h.r.IntN(2) {
+	for n := range 1 + h.r.IntN(2) {
 		f.value.Requests.Entries = append(f.value.Requests.Entries, event.Request{
-			Controller: h.Controller, Type: pick(h.r, "erasure", "erasure", "rectification", "access"), MadeAt: made.Add(-time.Duration(h.r.IntN(120)) * time.Minute), Handled: event.BoolValue(false),
+			Controller: h.Controller, Type: pick(h.r, "erasure", "erasure", "rectification", "access"), MadeAt: made.Add(-time.Duration(120*n+h.r.IntN(120)) * time.Minute), Handled: event.BoolValue(h.r.IntN(3) == 0),
 		})
 	}
 	f.value.Requests.Known = true
@@ -111,13 +111,15 @@ func (h *History) requestFact(person [16]byte, made time.Time) {
 // fact adds a fact, now and then as one that has arrived before.
 func (h *History) fact(f told) {
 	row := h.row()
-	f.offset = h.batch.next
 	row.Operation, row.Fact, row.FactValidFrom, row.Actor, row.Person = trail.OperationFact, f.name, f.from, f.actor, f.person
 	row.FactValue = string(f.value.AppendJSON(nil))
 	row.Duplicate = h.r.IntN(10) == 0
 	h.said(&row)
 	h.batch.blocks.Trail.Append(&row)
-	if !row.Duplicate {
+	f.recorded, f.source, f.offset, f.duplicate = row.Recorded, row.Source, row.Offset, row.Duplicate
+	if f.duplicate {
+		h.copies = append(h.copies, f)
+	} else {
 		h.facts = append(h.facts, f)
 	}
 	h.batch.next++

@@ -9,7 +9,9 @@
 // recipients; whether one recipient ever received data, and silent systems; acts
 // counted and listed; persons of a breach, sets of windows, steps onward and kept
 // cases; what a recipient received, and its receipts; lineage; unusual access;
-// who is to be told of an erasure, of one person and of all.
+// who is to be told of an erasure, of one person and of all; the register of
+// processing activities; what came before one event and after it; cases compared; what
+// was known of a person; requests that wait for an answer, and agreements that lack.
 // Events from before a register was in force are among the histories, as are links
 // between identifiers, cohorts, duplicates, and verdicts given again, by chance or
 // since the registers have changed.
@@ -61,7 +63,10 @@ type told struct {
 	person      [16]byte
 	value       event.Facts
 	from        time.Time
+	recorded    time.Time
+	source      string
 	offset      int64
+	duplicate   bool
 }
 
 // openEnd is after all that is in a history.
@@ -69,8 +74,10 @@ var openEnd = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // link is an identity fact, and when it came to be known.
 type link struct {
-	persons [][16]byte
-	at      time.Time
+	persons      [][16]byte
+	at, recorded time.Time
+	source       string
+	offset       int64
 }
 
 // History is all that happened to one controller's persons, as a plain list. It
@@ -94,6 +101,7 @@ type History struct {
 	cohorts     map[string][][16]byte // members
 	acts        []act
 	facts       []told                 // about persons, but for links
+	copies      []told                 // facts that had arrived before
 	asked       []asked                // of what recipients are to be told
 	told        map[string][]time.Time // by system, when what it told of happened
 }
@@ -108,11 +116,16 @@ func (h *History) one(p [16]byte) [16]byte {
 
 // linked are all pseudonyms of the person of one, as far as was known at a moment.
 func (h *History) linked(p [16]byte, asOf time.Time) [][16]byte {
+	return h.linkedBy(p, func(l *link) bool { return !l.at.After(asOf) })
+}
+
+// linkedBy are all pseudonyms of the person of one, by some of the links.
+func (h *History) linkedBy(p [16]byte, counts func(*link) bool) [][16]byte {
 	all := [][16]byte{p}
 	for grown := true; grown; {
 		grown = false
-		for _, l := range h.links {
-			if !l.at.After(asOf) && (slices.Contains(all, l.persons[0]) || slices.Contains(all, l.persons[1])) {
+		for i := range h.links {
+			if l := &h.links[i]; counts(l) && (slices.Contains(all, l.persons[0]) || slices.Contains(all, l.persons[1])) {
 				for _, q := range l.persons {
 					if !slices.Contains(all, q) {
 						all, grown = append(all, q), true

@@ -210,11 +210,11 @@ func (h *History) someAsked() (answer.Person, string) {
 // checkTold asks who was told of an erasure, in house or for the person.
 func (h *History) checkTold(t testing.TB, way Way) {
 	t.Helper()
-	req := answer.ToldRequest{Controller: h.Controller, Days: pick(h.r, 0, 1, 62, 64, 365), For: pick(h.r, "", "", "person")}
+	req := answer.ToldRequest{Controller: h.Controller, Days: pick(h.r, 0, 1, 63, 365, 365), For: pick(h.r, "", "", "person")}
 	req.Person, req.Operation = h.someAsked()
 	zone := h.register.Zone
 	var asked time.Time
-	if h.r.IntN(5) == 0 {
+	if h.r.IntN(3) == 0 {
 		asked = Start.Add(time.Duration(h.r.IntN(96)) * time.Hour)
 		req.Since = asked.Format(time.RFC3339)
 	}
@@ -259,7 +259,7 @@ func (h *History) checkTold(t testing.TB, way Way) {
 		t.Errorf("%+v: out of order: %+v", req, a.Tasks)
 	}
 	for _, x := range want {
-		h.saw("told " + x.task.State)
+		h.saw("telling " + x.task.State)
 	}
 	h.saw("told since " + from)
 }
@@ -267,7 +267,7 @@ func (h *History) checkTold(t testing.TB, way Way) {
 // checkTellings asks what is still to be told of all persons.
 func (h *History) checkTellings(t testing.TB, way Way) {
 	t.Helper()
-	req := answer.TellingsRequest{Controller: h.Controller, Days: pick(h.r, 0, 1, 62, 64, 365), Limit: pick(h.r, 1000, 1000, 5)}
+	req := answer.TellingsRequest{Controller: h.Controller, Days: pick(h.r, 0, 1, 63, 365, 365), Limit: pick(h.r, 1000, 1000, 5)}
 	operations := []string{"erase", "rectify", "restrict"}
 	if h.r.IntN(3) == 0 {
 		req.Operations = []string{"restrict", "erase"}
@@ -319,7 +319,7 @@ func (h *History) checkTellings(t testing.TB, way Way) {
 				if len(req.States) == 0 || slices.Contains(req.States, x.task.State) {
 					want = append(want, trackedLine(identity.Pseudonym(p).String(), op, since, by, due, &x.task))
 				}
-				h.saw("tellings " + x.task.State)
+				h.saw("telling " + x.task.State)
 			}
 		}
 		if wanted {

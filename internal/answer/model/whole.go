@@ -108,8 +108,29 @@ func (h *History) checkDrift(t testing.TB, way Way) {
 		t.Fatalf("%+v: %d controllers", req, len(a.Controllers))
 	}
 	d := &a.Controllers[0]
-	var events, before uint64
-	want := make(counts)
+	events, before, want := h.drifted(from, to)
+	var got []string
+	for i := range d.Undeclared {
+		s := &d.Undeclared[i]
+		key := fmt.Sprint(s.Kind, " ", s.ID, s.Organisation, s.Code, s.Country)
+		if x := want[key]; x != nil {
+			got = append(got, line(key, s.Count, s.First, s.Last, x.categories))
+		} else {
+			got = append(got, key)
+		}
+	}
+	slices.Sort(got)
+	lines := want.lines()
+	slices.Sort(lines)
+	if d.Events != events || d.Before != before || !d.Complete || !slices.Equal(got, lines) {
+		t.Errorf("%+v: %d events, %d before, complete %v, %q; want %d, %d, %q", req, d.Events, d.Before, d.Complete, got, events, before, lines)
+	}
+}
+
+// drifted counts what was done while a register was in force, before any was, and what
+// of it none declares.
+func (h *History) drifted(from, to time.Time) (events, before uint64, want counts) {
+	want = make(counts)
 	for i := range h.acts {
 		r := &h.acts[i].Row
 		if r.Duplicate || r.Time.Before(from) || !r.Time.Before(to) {
@@ -136,20 +157,5 @@ func (h *History) checkDrift(t testing.TB, way Way) {
 			want.add(fmt.Sprint(answer.UndeclaredSource, " ", r.DataSource), r)
 		}
 	}
-	var got []string
-	for i := range d.Undeclared {
-		s := &d.Undeclared[i]
-		key := fmt.Sprint(s.Kind, " ", s.ID, s.Organisation, s.Code, s.Country)
-		if x := want[key]; x != nil {
-			got = append(got, line(key, s.Count, s.First, s.Last, x.categories))
-		} else {
-			got = append(got, key)
-		}
-	}
-	slices.Sort(got)
-	lines := want.lines()
-	slices.Sort(lines)
-	if d.Events != events || d.Before != before || !d.Complete || !slices.Equal(got, lines) {
-		t.Errorf("%+v: %d events, %d before, complete %v, %q; want %d, %d, %q", req, d.Events, d.Before, d.Complete, got, events, before, lines)
-	}
+	return events, before, want
 }
