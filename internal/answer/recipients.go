@@ -110,7 +110,7 @@ type RecipientsAnswer struct {
 	Changed      uint64          `json:"changed" doc:"Events whose verdict is not the first one: they were judged again."`
 	Recipients   []Recipient     `json:"recipients" doc:"Others who received data, worst verdict first."`
 	ToPerson     *Summary        `json:"to_person,omitempty" doc:"What went to the person itself."`
-	Internal     *Summary        `json:"internal,omitempty" doc:"Use by the controller itself, without a recipient."`
+	Internal     *Summary        `json:"internal,omitempty" doc:"Use by the controller itself, without a recipient; and notices of an erasure, a rectification or a restriction, by which a recipient is given no data."`
 	Asked        *AskedRecipient `json:"asked,omitempty" doc:"Whether the recipient that was asked about ever received data in the period."`
 	Decisions    []Decision      `json:"decisions" doc:"Profiling and automated decision-making (Art. 15(1)(h))."`
 	Sources      []SourceUse     `json:"sources" doc:"Where the data came from (Art. 15(1)(g)): those that events state, most first, then those that the register names besides."`
@@ -229,10 +229,14 @@ const (
 
 // entityKey says which legal entity an event's recipient is: one of the
 // register by its id; any other by its code and country, else by its name. An
-// id that stands for a class counts only where no organisation is named.
+// id that stands for a class counts only where no organisation is named. Who is
+// only told of an erasure, a rectification or a restriction receives nothing by it.
 func entityKey(n *names, u *trail.Use) string {
-	if u.Recipient == event.DataSubject {
+	switch {
+	case u.Recipient == event.DataSubject:
 		return keyPerson
+	case isNotice(u.Operation):
+		return keyInternal
 	}
 	named := false
 	if r := n.register(u.RegisterVersion); r != nil {

@@ -78,7 +78,7 @@ func (h *History) checkPerson(t testing.TB, way Way) {
 		if r.Recipient != "" {
 			name = h.named(r)
 		}
-		if key == event.DataSubject || key == "" {
+		if key == event.DataSubject || key == "" || isNotice(r) {
 			continue
 		}
 		s := want[key]

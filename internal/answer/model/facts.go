@@ -130,6 +130,9 @@ func (h *History) checkDuties(t testing.TB, way Way) {
 	a := ask[answer.DutiesAnswer](t, way, Duties, req)
 	d := &a.Controllers[0]
 	zone := h.register.Zone
+	if at, err := time.ParseInLocation(time.DateOnly, req.At, zone); err == nil && !d.At.Equal(at.AddDate(0, 0, 1).Add(-time.Millisecond)) {
+		t.Errorf("%+v: as of %v", req, d.At)
+	}
 	midnight := func(at time.Time) time.Time {
 		y, m, day := at.In(zone).Date()
 		return time.Date(y, m, day, 0, 0, 0, 0, zone)
