@@ -121,7 +121,7 @@ type Check struct {
 func Checks() []Check {
 	return []Check{
 		{"person", 1, (*History).checkPerson},
-		{"timeline", 1, (*History).checkTimeline},
+		{"timeline", 2, (*History).checkTimeline},
 		{"never", 1, (*History).checkNever},
 		{"access", 1, (*History).checkAccess},
 		{"breach", 2, (*History).checkBreach},
