@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -187,7 +188,7 @@ func (d *Deps) subject(ctx context.Context, req Request) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.query.Persons, s.history = append(linked, asCohorts...), history
+	s.query.Persons, s.history = slices.Concat(linked, asCohorts), history
 	if err := history.Add(ctx, asCohorts); err != nil {
 		return nil, err
 	}

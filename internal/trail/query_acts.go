@@ -247,16 +247,25 @@ func (db *DB) fewFirst(a Acts, ask func(a Acts) error) error {
 	return err
 }
 
-// settings are those of a question about the selection.
+// settings are those of a question about the selection: in the order of its
+// persons, if it has any.
 func (a *Acts) settings() []ch.Setting {
-	all := []ch.Setting{noProjections()}
-	if a.Persons != nil {
-		all = []ch.Setting{setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0")}
+	if a.Persons == nil {
+		return a.byTime()
 	}
-	if a.few > 0 {
-		all = append(all, setting("max_rows_to_sort", strconv.Itoa(a.few)), setting("sort_overflow_mode", "throw"), setting("optimize_read_in_order", "0"))
+	return append([]ch.Setting{setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0")}, a.fewSettings()...)
+}
+
+// byTime are settings, in the order of time whatever is selected.
+func (a *Acts) byTime() []ch.Setting {
+	return append([]ch.Setting{noProjections()}, a.fewSettings()...)
+}
+
+func (a *Acts) fewSettings() []ch.Setting {
+	if a.few == 0 {
+		return nil
 	}
-	return all
+	return []ch.Setting{setting("max_rows_to_sort", strconv.Itoa(a.few)), setting("sort_overflow_mode", "throw"), setting("optimize_read_in_order", "0")}
 }
 
 // byRow says whether of an event with several persons only some rows may be

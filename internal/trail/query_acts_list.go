@@ -55,7 +55,7 @@ func (db *DB) ActsIDs(ctx context.Context, a Acts, f func(source, id string, at 
 			FROM ` + a.standing("event_id, context, time, verdict, records") + ` AS t ANY LEFT JOIN contexts AS c ON t.context = c.id
 			GROUP BY source, id ORDER BY source, id`,
 			Parameters: parameters(params),
-			Settings:   append(a.settings(), setting("max_execution_time", "60")),
+			Settings:   append(a.byTime(), setting("max_execution_time", "60")),
 			Result:     proto.Results{{Name: "source", Data: source}, {Name: "id", Data: &id}, {Name: "at", Data: &at}, {Name: "n", Data: &records}},
 			OnResult: func(_ context.Context, block proto.Block) error {
 				for i := range block.Rows {

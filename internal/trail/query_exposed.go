@@ -41,7 +41,7 @@ func (db *DB) ActsExposed(ctx context.Context, a Acts, f func(*Exposed) error) e
 			FROM ` + a.standing("topic, partition, offset, person, person_index, time, context, verdict") + `
 			WHERE person != toFixedString('', 16) GROUP BY person ORDER BY person LIMIT ` + fmt.Sprint(MaxExposed),
 			Parameters: parameters(params),
-			Settings:   append(a.settings(), setting("max_execution_time", "60")),
+			Settings:   append(a.byTime(), setting("max_execution_time", "60")),
 			Result: proto.Results{
 				{Name: "person", Data: &person},
 				{Name: "first", Data: &first},
@@ -102,7 +102,7 @@ func (db *DB) ActsOfSome(ctx context.Context, a Acts, pseudonyms, ones [][16]byt
 			Parameters:    parameters(params),
 			ExternalData:  append(table, proto.InputColumn{Name: "one", Data: &stand}),
 			ExternalTable: "persons",
-			Settings:      append(a.settings(), setting("max_execution_time", "60")),
+			Settings:      append(a.byTime(), setting("max_execution_time", "60")),
 			Result:        proto.Results{{Name: "one", Data: &one}, {Name: "events", Data: &events}},
 			OnResult: func(_ context.Context, block proto.Block) error {
 				for i := range block.Rows {
