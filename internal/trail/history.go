@@ -26,7 +26,7 @@ type History struct {
 	most  int
 	rows  []Row
 	ids   []ContextID // of the contexts of rows
-	facts []Place     // of the identity facts, those that were followed first
+	facts []Judged    // of the identity facts, those that were followed first
 	read  int         // rows, of whatever kind
 	few   bool        // rows are all there are
 }
@@ -110,7 +110,7 @@ func (h *History) add(ctx context.Context, persons [][16]byte) error {
 		switch r := &rows[i]; {
 		case r.Operation == OperationFact:
 			if r.Fact == event.IdentityFact {
-				h.facts = append(h.facts, Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset})
+				h.facts = append(h.facts, Judged{Partition: Partition{r.Topic, r.Partition}, Offset: r.Offset})
 			}
 		case r.Operation == OperationCohort || r.Time.UnixMilli() < from || r.Time.UnixMilli() >= to:
 		default:

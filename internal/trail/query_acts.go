@@ -253,7 +253,7 @@ func (a *Acts) settings() []ch.Setting {
 	if a.Persons == nil {
 		return a.byTime()
 	}
-	return append([]ch.Setting{setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0")}, a.fewSettings()...)
+	return append(byPerson(), a.fewSettings()...)
 }
 
 // byTime are settings, in the order of time whatever is selected.

@@ -73,10 +73,13 @@ const personWhere = `
 // part for the columns of the rows that are left.
 const personSettings = " SETTINGS max_threads = 1, query_plan_optimize_lazy_materialization = 0"
 
-// byPersonSettings are personSettings for ch-go, and the query's bound.
-func byPersonSettings() []ch.Setting {
-	return []ch.Setting{setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"), bounded()}
+// byPerson are personSettings for ch-go.
+func byPerson() []ch.Setting {
+	return []ch.Setting{setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0")}
 }
+
+// byPersonSettings are byPerson, and the query's bound.
+func byPersonSettings() []ch.Setting { return append(byPerson(), bounded()) }
 
 func (q *PersonQuery) check() error {
 	if len(q.Persons) > maxPersons {
@@ -173,17 +176,17 @@ func (db *DB) Linked(ctx context.Context, q PersonQuery) ([][16]byte, error) {
 // identified lists the persons of the identity facts that name one of q's.
 // First by person where these facts are, then by place whom they name.
 func (db *DB) identified(ctx context.Context, q PersonQuery) ([][16]byte, error) {
-	var places []Place
+	var places []Judged
 	err := db.each(ctx, `
 		SELECT DISTINCT topic, partition, offset FROM trail
 		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16))
 			AND operation = 'fact' AND fact = 'identity' AND controller = {controller:String}`+q.asOf()+`
 		ORDER BY topic, partition, offset LIMIT 10000`+personSettings, q.params(), func(scan func(...any) error) error {
-		var p Place
+		var p Judged
 		var partition uint32
 		var offset uint64
 		err := scan(&p.Topic, &partition, &offset)
-		p.Partition, p.Offset = int32(partition), int64(offset)
+		p.Partition.Partition, p.Offset = int32(partition), int64(offset)
 		places = append(places, p)
 		return err
 	})
@@ -194,25 +197,12 @@ func (db *DB) identified(ctx context.Context, q PersonQuery) ([][16]byte, error)
 }
 
 // namedAt lists, sorted, whom the identity facts at some places name.
-func (db *DB) namedAt(ctx context.Context, controller string, places []Place) (found [][16]byte, err error) {
-	var topics, partitions, offsets []string
-	for _, p := range places {
-		topics = append(topics, hex.EncodeToString([]byte(p.Topic)))
-		partitions = append(partitions, strconv.Itoa(int(p.Partition)))
-		offsets = append(offsets, strconv.FormatInt(p.Offset, 10))
-	}
-	err = db.each(ctx, `
-		SELECT DISTINCT person FROM trail
-		WHERE (topic, partition, offset) IN
-			(
-				SELECT unhex(place.1), place.2, place.3
-				FROM (SELECT arrayJoin(arrayZip({topics:Array(String)}, {partitions:Array(UInt32)}, {offsets:Array(UInt64)})) AS place)
-			)
+func (db *DB) namedAt(ctx context.Context, controller string, places []Judged) (found [][16]byte, err error) {
+	params := placesParams(places)
+	params["controller"] = controller
+	err = db.each(ctx, "SELECT DISTINCT person FROM trail"+placesWhere+`
 			AND fact = 'identity' AND controller = {controller:String}
-		ORDER BY person LIMIT 10001 SETTINGS max_threads = 1, optimize_use_projections = 0`, map[string]string{
-		"topics": "['" + strings.Join(topics, "','") + "']", "partitions": "[" + strings.Join(partitions, ",") + "]",
-		"offsets": "[" + strings.Join(offsets, ",") + "]", "controller": controller,
-	}, func(scan func(...any) error) error {
+		ORDER BY person LIMIT 10001 SETTINGS max_threads = 1, optimize_use_projections = 0`, params, func(scan func(...any) error) error {
 		var p string
 		if err := scan(&p); err != nil {
 			return err

@@ -58,7 +58,7 @@ func (f *QuarantineFilter) where(params map[string]string) string {
 	return where
 }
 
-// atPlaces holds of rows at the places of quarantinePlaces.
+// atPlaces holds of rows at the places of placesParams, or of quarantinePlaces.
 const atPlaces = `(topic, partition, offset) IN
 	(
 		SELECT unhex(place.1), place.2, place.3

@@ -174,7 +174,7 @@ func (db *DB) FactsOf(ctx context.Context, controller string, persons [][16]byte
 		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}
 			AND operation = 'fact' AND NOT duplicate
 		ORDER BY topic, partition, offset, person_index`, map[string]string{"controller": controller, "persons": hexArray(persons)},
-		setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"))
+		byPerson()...)
 }
 
 var personFactColumns = []string{
@@ -188,7 +188,7 @@ func (db *DB) IdentitiesOf(ctx context.Context, controller string, persons [][16
 		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}
 			AND operation = 'fact' AND fact = 'identity' AND NOT duplicate`,
 		map[string]string{"controller": controller, "persons": hexArray(persons)},
-		setting("max_threads", "1"), setting("query_plan_optimize_lazy_materialization", "0"))
+		byPerson()...)
 }
 
 // At streams the rows at places in order, first judgements alone, with the
@@ -284,11 +284,7 @@ func (db *DB) Judgements(ctx context.Context, p Partition, from, to int64) (all 
 }
 
 const placesWhere = `
-	WHERE (topic, partition, offset) IN
-	(
-		SELECT unhex(place.1), place.2, place.3
-		FROM (SELECT arrayJoin(arrayZip({topics:Array(String)}, {partitions:Array(UInt32)}, {offsets:Array(UInt64)})) AS place)
-	)`
+	WHERE ` + atPlaces
 
 func placesParams(places []Judged) map[string]string {
 	var topics, partitions, offsets strings.Builder
