@@ -25,8 +25,8 @@ import (
 // structured are the headers of an event in structured mode.
 var structured = []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/cloudevents+json")}}
 
-// binary are the headers of one in binary mode, some of them replaced or added.
-func binary(changes ...string) (headers []kgo.RecordHeader) {
+// binaryMode are the headers of one in binary mode, some of them replaced or added.
+func binaryMode(changes ...string) (headers []kgo.RecordHeader) {
 	all := map[string]string{
 		"ce_specversion": "1.0", "ce_id": "poison", "ce_source": "/chaos/poison", "ce_type": "ee.andmerada.access.v1",
 		"ce_time": time.Now().UTC().Format(time.RFC3339), "content-type": "application/json",
@@ -52,25 +52,25 @@ type poison struct {
 
 var poisons = []poison{
 	{"a tombstone", nil, nil, "empty"},
-	{"nothing", []byte{}, binary(), "empty"},
-	{"JSON cut short", []byte(goodData[:40]), binary(), "not-json"},
+	{"nothing", []byte{}, binaryMode(), "empty"},
+	{"JSON cut short", []byte(goodData[:40]), binaryMode(), "not-json"},
 	{"structured and cut short", []byte(`{"specversion":"1.0","id":"`), structured, "not-json"},
-	{"lists in lists", bytes.Repeat([]byte("["), 100_000), binary(), "too-deep"},
+	{"lists in lists", bytes.Repeat([]byte("["), 100_000), binaryMode(), "too-deep"},
 	{"objects in objects, structured", []byte(`{"specversion":"1.0","data":` + strings.Repeat(`{"a":`, 50_000)), structured, "too-deep"},
-	{"more than a MiB", bytes.Repeat([]byte(" "), 3<<20), binary(), "too-large"},
-	{"a string of many MiB", []byte(`{"reason":"` + strings.Repeat("a", 8<<20) + `"}`), binary(), "too-large"},
-	{"bytes that are not UTF-8", []byte(strings.Replace(goodData, "C-1", "\xff\xfe", 1)), binary(), "not-utf8"},
-	{"half a surrogate pair", []byte(strings.Replace(goodData, "C-1", `\ud800`, 1)), binary(), "not-utf8"},
-	{"NUL in a header", []byte(goodData), binary("ce_id", "a\x00b"), "control-character"},
-	{"a header that is not UTF-8", []byte(goodData), binary("ce_source", "\xc3\x28"), "not-utf8"},
-	{"the same member a thousand times", []byte("{" + strings.Repeat(`"controller":"elektrum",`, 1000) + `"person":{}}`), binary(), "duplicate"},
-	{"a number without end", []byte(strings.Replace(goodData, `"purpose"`, `"records":1`+strings.Repeat("0", 100_000)+`,"purpose"`, 1)), binary(), ""},
-	{"1970", []byte(goodData), binary("ce_time", "1970-01-01T00:00:00Z"), "time-implausible"},
-	{"2200", []byte(goodData), binary("ce_time", "2200-01-01T00:00:00Z"), "time-implausible"},
-	{"the year 292277026596", []byte(goodData), binary("ce_time", "292277026596-12-04T15:30:08Z"), "bad-time"},
-	{"NaN as a time", []byte(goodData), binary("ce_time", "NaN"), "bad-time"},
-	{"nobody's controller", []byte(strings.Replace(goodData, "elektrum", "nobody", 1)), binary(), "unknown-controller"},
-	{"a list of persons without end", []byte(strings.Replace(goodData, `{"scheme":"customer-number","value":"C-1"}`, "["+strings.Repeat(`{"scheme":"a","value":"b"},`, 20_000)+"{}]", 1)), binary(), "too-many"},
+	{"more than a MiB", bytes.Repeat([]byte(" "), 3<<20), binaryMode(), "too-large"},
+	{"a string of many MiB", []byte(`{"reason":"` + strings.Repeat("a", 8<<20) + `"}`), binaryMode(), "too-large"},
+	{"bytes that are not UTF-8", []byte(strings.Replace(goodData, "C-1", "\xff\xfe", 1)), binaryMode(), "not-utf8"},
+	{"half a surrogate pair", []byte(strings.Replace(goodData, "C-1", `\ud800`, 1)), binaryMode(), "not-utf8"},
+	{"NUL in a header", []byte(goodData), binaryMode("ce_id", "a\x00b"), "control-character"},
+	{"a header that is not UTF-8", []byte(goodData), binaryMode("ce_source", "\xc3\x28"), "not-utf8"},
+	{"the same member a thousand times", []byte("{" + strings.Repeat(`"controller":"elektrum",`, 1000) + `"person":{}}`), binaryMode(), "duplicate"},
+	{"a number without end", []byte(strings.Replace(goodData, `"purpose"`, `"records":1`+strings.Repeat("0", 100_000)+`,"purpose"`, 1)), binaryMode(), ""},
+	{"1970", []byte(goodData), binaryMode("ce_time", "1970-01-01T00:00:00Z"), "time-implausible"},
+	{"2200", []byte(goodData), binaryMode("ce_time", "2200-01-01T00:00:00Z"), "time-implausible"},
+	{"the year 292277026596", []byte(goodData), binaryMode("ce_time", "292277026596-12-04T15:30:08Z"), "bad-time"},
+	{"NaN as a time", []byte(goodData), binaryMode("ce_time", "NaN"), "bad-time"},
+	{"nobody's controller", []byte(strings.Replace(goodData, "elektrum", "nobody", 1)), binaryMode(), "unknown-controller"},
+	{"a list of persons without end", []byte(strings.Replace(goodData, `{"scheme":"customer-number","value":"C-1"}`, "["+strings.Repeat(`{"scheme":"a","value":"b"},`, 20_000)+"{}]", 1)), binaryMode(), "too-many"},
 	{"noise", noise(50_000), nil, ""},
 	{"gzip of something", []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00"), nil, ""},
 }
@@ -128,7 +128,7 @@ func avroPoisons(t *testing.T) (all []poison) {
 		t.Fatal(err)
 	}
 	avro := func(changes ...string) []kgo.RecordHeader {
-		return binary(append([]string{"content-type", "application/avro"}, changes...)...)
+		return binaryMode(append([]string{"content-type", "application/avro"}, changes...)...)
 	}
 	bomb := []byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f} // 2 to the 62
 	framed := func(id byte, parts ...[]byte) []byte {

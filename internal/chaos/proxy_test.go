@@ -1,7 +1,10 @@
 package chaos
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -14,6 +17,7 @@ import (
 // neither knows of it.
 type proxy struct {
 	listener net.Listener
+	read     func(client *bufio.Reader) ([]byte, error) // what is looked at, and passed on, at once
 
 	mu     sync.Mutex
 	change *sync.Cond // of anything below
@@ -53,7 +57,7 @@ type trap struct {
 
 func newProxy(t testing.TB, to string) *proxy {
 	t.Helper()
-	p, err := startProxy(to)
+	p, err := startProxy(to, whatComes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +65,12 @@ func newProxy(t testing.TB, to string) *proxy {
 	return p
 }
 
-func startProxy(to string) (*proxy, error) {
+func startProxy(to string, read func(*bufio.Reader) ([]byte, error)) (*proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: l, to: to}
+	p := &proxy{listener: l, read: read, to: to}
 	p.change = sync.NewCond(&p.mu)
 	go p.accept()
 	return p, nil
@@ -96,9 +100,33 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.links = append(p.links, l)
 		p.mu.Unlock()
-		go l.copy(client, server, l.fromClient)
-		go l.copy(server, client, l.fromServer)
+		go l.copy(client, server, p.read, l.fromClient)
+		go l.copy(server, client, whatComes, l.fromServer)
 	}
+}
+
+// whatComes reads what there is, wherever it may end.
+func whatComes(from *bufio.Reader) ([]byte, error) {
+	if _, err := from.Peek(1); err != nil {
+		return nil, err
+	}
+	chunk := make([]byte, from.Buffered())
+	_, err := io.ReadFull(from, chunk)
+	return chunk, err
+}
+
+// kafkaRequest reads one request to Kafka, which begins with the length of the
+// rest. Two that are sent at nearly the same time, as a heartbeat and a commit,
+// come together: a trap for the second would not see where it begins.
+func kafkaRequest(from *bufio.Reader) ([]byte, error) {
+	const length = 4
+	head, err := from.Peek(length)
+	if err != nil {
+		return nil, err
+	}
+	request := make([]byte, length+binary.BigEndian.Uint32(head))
+	_, err = io.ReadFull(from, request)
+	return request, err
 }
 
 // reset closes a connection so that the other side sees it broken, not ended.
@@ -110,12 +138,12 @@ func reset(c net.Conn) {
 }
 
 // copy passes on what pass lets through, at the proxy's rate.
-func (l *link) copy(from, to net.Conn, pass func([]byte) []byte) {
+func (l *link) copy(from, to net.Conn, read func(*bufio.Reader) ([]byte, error), pass func([]byte) []byte) {
 	defer l.cut()
-	buf := make([]byte, 64<<10)
+	reader := bufio.NewReaderSize(from, 64<<10)
 	for {
-		n, err := from.Read(buf)
-		for rest := buf[:n]; len(rest) > 0; {
+		rest, err := read(reader)
+		for len(rest) > 0 {
 			piece, wait := l.proxy.pace(rest)
 			rest = rest[len(piece):]
 			if piece = pass(piece); piece == nil {

@@ -75,7 +75,7 @@ func TestSchemaRegistry(t *testing.T) {
 	link.limit(0)
 	w.partitionCaughtUp(1)
 
-	w.sendPoisonTo(1, append([]byte{0, 0x7f, 0, 0, 1}, "\x02a"...), "schema-unknown", binary("content-type", "application/avro")...)
+	w.sendPoisonTo(1, append([]byte{0, 0x7f, 0, 0, 1}, "\x02a"...), "schema-unknown", binaryMode("content-type", "application/avro")...)
 	w.sendAvro(1, first, 500)
 	w.caughtUp(time.Minute, p)
 	w.holds()

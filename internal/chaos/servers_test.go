@@ -73,7 +73,7 @@ func startServers() {
 		built <- err
 	}()
 	advertise := func(_ int, addr string) string {
-		p, err := startProxy(addr)
+		p, err := startProxy(addr, kafkaRequest)
 		if err != nil {
 			s.err = errors.Join(s.err, err)
 			return ""
