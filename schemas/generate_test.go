@@ -51,7 +51,7 @@ var lists = []struct {
 	}, []string{"scope"}},
 	{"request", [][]string{
 		{"controller", "text"},
-		{"type", "instalment", "additional-contract", "offer", "erasure", "rectification", "access", "decision-review"},
+		{"type", "instalment", "additional-contract", "offer", "erasure", "rectification", "restriction", "access", "decision-review"},
 		{"made_at", "time"},
 		{"handled", "yesno"},
 	}, []string{"type"}},

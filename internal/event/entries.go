@@ -18,7 +18,7 @@ var (
 	consentForms = []string{"written", "oral", "electronic"}
 	outcomes     = []string{"pending", "upheld", "rejected"}
 	optOutScopes = []string{"disclosure-for-direct-marketing", "direct-marketing", "market-opinion-research", "electronic-offers"}
-	requestTypes = []string{"instalment", "additional-contract", "offer", "erasure", "rectification", "access", "decision-review"}
+	requestTypes = []string{"instalment", "additional-contract", "offer", "erasure", "rectification", "restriction", "access", "decision-review"}
 
 	consentMembers   = []string{"controller", "purpose", "given_at", "given_by", "form", "registered_in_crm", "withdrawn_at", "withdrawal_form", "withdrawn_by"}
 	objectionMembers = []string{"controller", "purpose", "made_at", "outcome"}

@@ -269,7 +269,7 @@ type OptOut struct {
 // Request is something the person has asked of the controller.
 type Request struct {
 	Controller string
-	Type       string // instalment, additional-contract, offer, erasure, rectification, access, decision-review
+	Type       string // instalment, additional-contract, offer, erasure, rectification, restriction, access, decision-review
 	MadeAt     time.Time
 	Handled    Value // whether it has been dealt with
 }

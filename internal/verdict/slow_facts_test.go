@@ -397,7 +397,7 @@ func randomFacts(rng *rand.Rand, r *register.Register, ev *event.Event) (f event
 			f.OptOuts.Entries = append(f.OptOuts.Entries, event.OptOut{Controller: controller(), MadeAt: around(), MadeBy: pick(rng, "", "client", "EE", "billing"), Scope: pick(rng, "disclosure-for-direct-marketing", "direct-marketing", "market-opinion-research", "electronic-offers")})
 		}
 		if f.Requests.Known {
-			f.Requests.Entries = append(f.Requests.Entries, event.Request{Controller: controller(), MadeAt: around(), Handled: truth(), Type: pick(rng, "instalment", "additional-contract", "offer", "erasure", "rectification", "access", "decision-review")})
+			f.Requests.Entries = append(f.Requests.Entries, event.Request{Controller: controller(), MadeAt: around(), Handled: truth(), Type: pick(rng, "instalment", "additional-contract", "offer", "erasure", "rectification", "restriction", "access", "decision-review")})
 		}
 	}
 	return f

@@ -101,7 +101,7 @@ func (h *History) requestFact(person [16]byte, made time.Time) {
 	f := told{name: "request", person: person, from: made}
 	for n := range 1 + h.r.IntN(2) {
 		f.value.Requests.Entries = append(f.value.Requests.Entries, event.Request{
-			Controller: h.Controller, Type: pick(h.r, "erasure", "erasure", "rectification", "access"), MadeAt: made.Add(-time.Duration(120*n+h.r.IntN(120)) * time.Minute), Handled: event.BoolValue(h.r.IntN(3) == 0),
+			Controller: h.Controller, Type: pick(h.r, "erasure", "erasure", "rectification", "restriction", "access"), MadeAt: made.Add(-time.Duration(120*n+h.r.IntN(120)) * time.Minute), Handled: event.BoolValue(h.r.IntN(3) == 0),
 		})
 	}
 	f.value.Requests.Known = true

@@ -15,9 +15,8 @@ import (
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
-// requestTypes are the types of request that ask for what recipients are to be told of;
-// of a restriction no fact tells.
-var requestTypes = map[string]string{"erase": "erasure", "rectify": "rectification"}
+// requestTypes are the types of request that ask for what recipients are to be told of.
+var requestTypes = map[string]string{"erase": "erasure", "rectify": "rectification", "restrict": "restriction"}
 
 // isNotice says that a row gives nobody data: it is of what a person may ask for, or
 // tells a recipient of it.
