@@ -46,7 +46,7 @@ $(LINT): .ci/tools/go.mod .ci/tools/go.sum
 .PHONY: rules
 rules: $(PROM) ## the alerts and the queries of the dashboards, by Prometheus' own tool
 	$(PROM) check rules deploy/prometheus/*.rules.yaml deploy/prometheus/alerts.yaml
-	$(PROM) test rules deploy/prometheus/alerts_test.yaml
+	$(PROM) test rules deploy/prometheus/alerts_test.yaml deploy/prometheus/dashboards_test.yaml
 
 # Without the ways of finding hosts in clouds, which are most of it.
 $(PROM): .ci/tools/promtool.mod .ci/tools/promtool.sum

@@ -32,7 +32,7 @@ import (
 	"github.com/andmerada/andmerada/internal/trail"
 )
 
-var updateRules = flag.Bool("update-rules", false, "write deploy/prometheus/dashboards.rules.yaml anew")
+var updateRules = flag.Bool("update-rules", false, "write the files of deploy/prometheus that are made of dashboards anew")
 
 type dashboard struct {
 	file       string
@@ -43,7 +43,7 @@ type dashboard struct {
 		GridPos                  struct{ X, Y, W, H int }
 		Datasource               struct{ Type, UID string }
 		FieldConfig              struct{ Defaults struct{ Unit string } }
-		Targets                  []struct{ Expr, RawSQL, RefID string }
+		Targets                  []struct{ Expr, RawSQL, RefID, LegendFormat string }
 	}
 	Templating struct {
 		List []struct {

@@ -203,6 +203,8 @@ func TestIngestSeenFromOutside(t *testing.T) {
 		return strings.Contains(metrics, "andmerada_verify_age_seconds") && strings.Contains(metrics, "andmerada_trail_disk_free_bytes"), metrics
 	})
 
+	holdSeries(t, metrics)
+
 	if err := os.WriteFile(filepath.Join(registers, "elektrum", "2018-05-25.yaml"), []byte("nothing: of use\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
