@@ -126,6 +126,7 @@ func (r *Reader) begin(controller, actor, recipient string, t time.Time) {
 	r.objections.reset()
 	r.optOuts.reset()
 	r.requests.reset()
+	r.withdrawals = r.withdrawals[:0]
 }
 
 // into gathers the facts and states them.
@@ -148,9 +149,9 @@ func (r *Reader) into(f *event.Facts, p identity.Pseudonym) {
 		}
 	}
 	r.consentsInto(&f.Consents)
-	listInto(r, &f.Objections, &r.objections, objectionKey, func(o *event.Objection) { o.Outcome = "" })
-	listInto(r, &f.OptOuts, &r.optOuts, optOutKey, func(*event.OptOut) {})
-	listInto(r, &f.Requests, &r.requests, requestKey, func(q *event.Request) { q.Handled = event.Value{State: event.Unknown} })
+	listInto(r, &f.Objections, &r.objections, func(o *event.Objection) { o.Outcome = "" })
+	listInto(r, &f.OptOuts, &r.optOuts, func(*event.OptOut) {})
+	listInto(r, &f.Requests, &r.requests, func(q *event.Request) { q.Handled = event.Value{State: event.Unknown} })
 }
 
 // person gathers what is known of a person under all its pseudonyms.
@@ -226,20 +227,32 @@ func (r *Reader) fact(fact record, value cursor) {
 			*l = standing{fact, value}
 		}
 	case ofConsents:
-		for st := range r.consents.add(r, &fact, n) {
-			v.consent(st)
+		r.consents.known = r.consents.known || fact.from <= r.millis
+		for range n {
+			var c event.Consent
+			v.consent(&c)
+			r.consent(&fact, &c)
 		}
 	case ofObjections:
-		for o := range r.objections.add(r, &fact, n) {
+		r.objections.known = r.objections.known || fact.from <= r.millis
+		for range n {
+			var o event.Objection
 			o.Outcome = v.opt(v.entry(&o.Controller, &o.Purpose, &o.MadeAt) & 1)
+			r.objections.state(r, &fact, key{o.Controller, o.Purpose, o.MadeAt}, &o)
 		}
 	case ofOptOuts:
-		for o := range r.optOuts.add(r, &fact, n) {
+		r.optOuts.known = r.optOuts.known || fact.from <= r.millis
+		for range n {
+			var o event.OptOut
 			o.MadeBy = v.opt(v.entry(&o.Controller, &o.Scope, &o.MadeAt) & 1)
+			r.optOuts.state(r, &fact, key{o.Controller, o.Scope, o.MadeAt}, &o)
 		}
 	case ofRequests:
-		for q := range r.requests.add(r, &fact, n) {
+		r.requests.known = r.requests.known || fact.from <= r.millis
+		for range n {
+			var q event.Request
 			q.Handled = yesNoOf(v.entry(&q.Controller, &q.Type, &q.MadeAt))
+			r.requests.state(r, &fact, key{q.Controller, q.Type, q.MadeAt}, &q)
 		}
 	}
 }

@@ -58,6 +58,9 @@ func numbered(i int) (p identity.Pseudonym) {
 // It counts the allocations of the whole process, so that it runs alone.
 func TestReaderAllocatesNothing(t *testing.T) {
 	s := crowd(t, 300)
+	for i := range 300 { // stated again, as by a source that tells all it knows
+		s.Learn("acme", []identity.Pseudonym{numbered(i)}, consents(5, consent("p", 3, -1), consent("q", 4, -1)), at(int64(1e5+i)))
+	}
 	r := s.Reader()
 	var f event.Facts
 	i := 0
@@ -88,6 +91,33 @@ func BenchmarkReader(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				r.AsOf(&f, "acme", who[i%len(who)], "anna", "acme/post", day(9))
+			}
+		})
+	}
+}
+
+// BenchmarkRestated recalls a person of whom a source states the same three consents
+// and a request every night.
+func BenchmarkRestated(b *testing.B) {
+	for _, nights := range []int{1, 30, 365} {
+		b.Run(fmt.Sprint(nights), func(b *testing.B) {
+			s := New()
+			for n := range nights {
+				for i, f := range []*event.Fact{
+					consents(3+n, consent("p", 3, -1), consent("q", 3, -1), consent("r", 3, 4)),
+					fact(b, "request", `{"request":[{"controller":"acme","type":"access","made_at":"2024-01-03T12:00:00Z","handled":true}]}`, day(3+n)),
+				} {
+					s.Learn("acme", []identity.Pseudonym{numbered(1)}, f, at(int64(2*n+i)))
+				}
+			}
+			r := s.Reader()
+			var f event.Facts
+			b.ReportAllocs()
+			for b.Loop() {
+				r.AsOf(&f, "acme", numbered(1), "", "", day(3+nights))
+			}
+			if len(f.Consents.Entries) != 3 || len(f.Requests.Entries) != 1 {
+				b.Fatalf("recalled %s", show(f))
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +22,8 @@ func compare(s *Store, a, b *record) int {
 	return cmp.Compare(a.offset, b.offset)
 }
 
-// list is all that was ever stated of the entries of one list.
+// list is what was stated of the entries of one list: of each entry what stands, and
+// more only where there are many.
 type list[T any] struct {
 	known      bool
 	statements []statement[T]
@@ -32,6 +32,7 @@ type list[T any] struct {
 // statement is one entry, as one fact stated it.
 type statement[T any] struct {
 	record
+	key   key
 	value T
 }
 
@@ -45,43 +46,51 @@ func (k key) compare(l key) int {
 	return cmp.Or(strings.Compare(k.controller, l.controller), strings.Compare(k.about, l.about), k.at.Compare(l.at))
 }
 
-func consentKey(c *event.Consent) key     { return key{c.Controller, c.Purpose, c.GivenAt} }
-func objectionKey(o *event.Objection) key { return key{o.Controller, o.Purpose, o.MadeAt} }
-func optOutKey(o *event.OptOut) key       { return key{o.Controller, o.Scope, o.MadeAt} }
-func requestKey(r *event.Request) key     { return key{r.Controller, r.Type, r.MadeAt} }
-
 func (l *list[T]) reset() { l.known, l.statements = false, l.statements[:0] }
 
-// add takes the n entries of a fact, each to be filled by the caller.
-func (l *list[T]) add(r *Reader, fact *record, n int) iter.Seq[*T] {
-	l.known = l.known || fact.from <= r.millis
-	return func(yield func(*T) bool) {
-		for range n {
-			l.statements = append(l.statements, statement[T]{record: *fact})
-			if !yield(&l.statements[len(l.statements)-1].value) {
-				return
-			}
+// few is among how many statements one of the same entry is looked for.
+const few = 32
+
+// state takes what a fact states of one entry. Sources that tell all they know every
+// night state the same again and again: what does not stand is let go at once, so
+// that recalling costs no more than reading it.
+func (l *list[T]) state(r *Reader, fact *record, k key, value *T) {
+	for i := range l.statements[:min(len(l.statements), few)] {
+		s := &l.statements[i]
+		if s.key.compare(k) != 0 {
+			continue
 		}
+		// As in listInto: the latest that is valid, or else the first.
+		switch c := compare(r.store, &s.record, fact); {
+		case fact.from <= r.millis:
+			if s.from > r.millis || c <= 0 {
+				*s = statement[T]{*fact, k, *value}
+			}
+		case s.from > r.millis && c > 0:
+			*s = statement[T]{*fact, k, *value}
+		}
+		return
 	}
+	l.statements = append(l.statements, statement[T]{*fact, k, *value})
 }
 
 // listInto is the list as of r.t: of each entry the latest statement valid
 // then. An entry that is older than all that is stated of it counts as first
 // stated, but early takes out what may have become true of it only since.
-func listInto[T any](r *Reader, result *event.List[T], l *list[T], keyOf func(*T) key, early func(*T)) {
+func listInto[T any](r *Reader, result *event.List[T], l *list[T], early func(*T)) {
 	result.Known = l.known
 	if len(l.statements) == 0 {
 		return
 	}
 	if len(l.statements) > 1 {
 		slices.SortFunc(l.statements, func(a, b statement[T]) int {
-			return cmp.Or(keyOf(&a.value).compare(keyOf(&b.value)), compare(r.store, &a.record, &b.record))
+			return cmp.Or(a.key.compare(b.key), compare(r.store, &a.record, &b.record))
 		})
 	}
 	for first := 0; first < len(l.statements); {
-		k := keyOf(&l.statements[first].value)
+		k := l.statements[first].key
 		stands, next := first, first
-		for ; next < len(l.statements) && keyOf(&l.statements[next].value).compare(k) == 0; next++ {
+		for ; next < len(l.statements) && l.statements[next].key.compare(k) == 0; next++ {
 			if l.statements[next].from <= r.millis {
 				stands = next
 			}
@@ -97,21 +106,19 @@ func listInto[T any](r *Reader, result *event.List[T], l *list[T], keyOf func(*T
 	}
 }
 
+// consent takes what a fact states of a consent, or of the withdrawal of one.
+func (r *Reader) consent(fact *record, c *event.Consent) {
+	if c.WithdrawnAt.IsZero() || c.WithdrawnAt.After(c.GivenAt) {
+		r.consents.state(r, fact, key{c.Controller, c.Purpose, c.GivenAt}, c)
+	} else if fact.from <= r.millis || !c.WithdrawnAt.After(r.t) {
+		r.withdrawals = append(r.withdrawals, statement[event.Consent]{record: *fact, value: *c})
+	}
+}
+
 // consentsInto is the list of consents, each ended by the first withdrawal
 // after it, be it its own or one that names only the purpose.
 func (r *Reader) consentsInto(result *event.List[event.Consent]) {
-	r.withdrawals = r.withdrawals[:0]
-	given := r.consents.statements[:0]
-	for i := range r.consents.statements {
-		s := &r.consents.statements[i]
-		if s.value.WithdrawnAt.IsZero() || s.value.WithdrawnAt.After(s.value.GivenAt) {
-			given = append(given, *s)
-		} else if s.from <= r.millis || !s.value.WithdrawnAt.After(r.t) {
-			r.withdrawals = append(r.withdrawals, *s)
-		}
-	}
-	r.consents.statements = given
-	listInto(r, result, &r.consents, consentKey, func(*event.Consent) {})
+	listInto(r, result, &r.consents, func(*event.Consent) {})
 	if len(r.withdrawals) == 0 {
 		return
 	}
