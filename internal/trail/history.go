@@ -2,7 +2,6 @@ package trail
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,13 +29,6 @@ type History struct {
 	read  int         // rows, of whatever kind
 	few   bool        // rows are all there are
 }
-
-// The plan of a query costs more than its rows, and each condition a tenth of it:
-// what is of another time, or not about the person's data, is left out here.
-const (
-	historyOfOne  = "WHERE person = toFixedString(unhex({person:String}), 16) AND controller = {controller:String}"
-	historyOfSome = "WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}"
-)
 
 // HistoryOf reads what is stored under pseudonyms.
 func (db *DB) HistoryOf(ctx context.Context, q PersonQuery) (*History, error) {
@@ -91,10 +83,9 @@ func (h *History) add(ctx context.Context, persons [][16]byte) error {
 	}
 	q := h.query
 	q.Persons = persons
-	params, where := q.params(), historyOfSome
-	if len(persons) == 1 {
-		params["person"], where = hex.EncodeToString(persons[0][:]), historyOfOne
-	}
+	// Each further condition costs a tenth of the plan: what is of another time, or
+	// not about the person's data, is left out here.
+	where, params := q.whose()
 	params["most"] = strconv.Itoa(h.most - h.read + 1)
 	rows, err := h.db.historyRows(ctx, factsAndHistory, q.Controller, "trail "+where+q.asOf()+" LIMIT {most:UInt32}", params)
 	if err != nil {

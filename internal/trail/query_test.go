@@ -1,7 +1,6 @@
 package trail
 
 import (
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -447,10 +446,10 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 	if page, err := collect(db.rowsOf(t.Context(), historyColumns, timelineFrom(q.where()), params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(page) == 0 {
 		t.Errorf("timeline: %d, %v", len(page), err)
 	}
-	params["person"], params["most"] = hex.EncodeToString(q.Persons[0][:]), "100"
-	for _, where := range []string{historyOfOne, historyOfSome} {
-		from := "trail " + where + " LIMIT {most:UInt32}"
-		if rows, err := collect(db.rowsOf(t.Context(), factsAndHistory, from, params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(rows) == 0 {
+	for _, persons := range [][][16]byte{q.Persons[:1], {q.Persons[0], q.Persons[0]}} {
+		of := PersonQuery{Controller: q.Controller, Persons: persons}
+		where, params := of.whose()
+		if rows, err := collect(db.rowsOf(t.Context(), factsAndHistory, "trail "+where, params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(rows) == 0 {
 			t.Errorf("history: %d, %v", len(rows), err)
 		}
 	}
