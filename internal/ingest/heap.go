@@ -19,7 +19,7 @@ const minGCPercent = 40
 
 // memoryTarget is what all that the Go runtime holds is to stay below, in bytes,
 // with stacks and what has been freed and not given back.
-const memoryTarget = HeapTarget + 70<<20
+const memoryTarget = HeapTarget + 50<<20
 
 // TendHeap sets how often garbage is collected, again and again until ctx ends:
 // as seldom as [GCPercent] while the heap is small, more often as what lives in
