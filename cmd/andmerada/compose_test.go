@@ -15,7 +15,7 @@ import (
 // error. That they fit docker-compose.yml is held by internal/project.
 func TestConfigurationsAreRead(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"andmerada.yaml", "compose/ingest.yaml", "compose/intake.yaml", "compose/server.yaml"} {
+	for _, file := range []string{"andmerada.yaml", "compose/ingest.yaml", "compose/intake.yaml", "compose/migrate.yaml", "compose/server.yaml"} {
 		c, err := readConfig(filepath.Join("../../deploy", file))
 		if err != nil {
 			t.Error(err)
@@ -127,7 +127,7 @@ func TestComposeCommandsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := regexp.MustCompile(`(?m)^ +command: \[([a-z].*)\]$`).FindAllStringSubmatch(string(data), -1)
-	if len(found) != 3 {
+	if len(found) != 4 {
 		t.Fatalf("docker-compose.yml starts the program %d times", len(found))
 	}
 	for _, m := range found {

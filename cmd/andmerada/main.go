@@ -67,7 +67,7 @@ a trail that answers, for any person at any time, who received their data.`,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRegisterCommand(), newEventCommand(), newEmitCommand(), newVerifyCommand(), newIngestCommand(), newRejudgeCommand(), newFindingsCommand(), newQuarantineCommand(),
+	root.AddCommand(newRegisterCommand(), newEventCommand(), newEmitCommand(), newVerifyCommand(), newMigrateCommand(), newIngestCommand(), newRejudgeCommand(), newFindingsCommand(), newQuarantineCommand(),
 		newServeCommand(), newIntakeCommand(), newAccessCommand(), newAnswerCommand(), newAnswerFactsCommand(), newAnswerDriftCommand(), newBundleCommand(), newDemoCommand(), newOpenAPICommand())
 	return root
 }

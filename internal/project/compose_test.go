@@ -57,7 +57,7 @@ func TestComposeRefusesUnknownKeys(t *testing.T) {
 func TestComposeServices(t *testing.T) {
 	t.Parallel()
 	p := compose(t)
-	for _, name := range []string{"kafka", "topic", "clickhouse", "ingest", "intake", "server", "prometheus", "grafana"} {
+	for _, name := range []string{"kafka", "topic", "clickhouse", "migrate", "ingest", "intake", "server", "prometheus", "grafana"} {
 		if _, there := p.Services[name]; !there {
 			t.Errorf("there is no service %s", name)
 		}
@@ -68,7 +68,7 @@ func TestComposeServices(t *testing.T) {
 		if s.Build == nil && !pinned.MatchString(s.Image) {
 			t.Errorf("%s: the image %q is not a name with a version", name, s.Image)
 		}
-		runs := name != "topic" // which ends by itself
+		runs := name != "topic" && name != "migrate" // which end by themselves
 		if runs && (s.HealthCheck == nil || len(s.HealthCheck.Test) == 0 || s.HealthCheck.Disable) {
 			t.Errorf("%s has no health check", name)
 		}
@@ -211,7 +211,7 @@ func TestComposeConfigurations(t *testing.T) {
 	t.Parallel()
 	p := compose(t)
 	users := read(t, "deploy/compose/clickhouse-users.xml")
-	for name, addr := range map[string]string{"ingest": "clickhouse:9000", "server": "clickhouse:9000", "intake": ""} {
+	for name, addr := range map[string]string{"migrate": "clickhouse:9000", "ingest": "clickhouse:9000", "server": "clickhouse:9000", "intake": ""} {
 		s := p.Services[name]
 		if len(s.Configs) != 1 {
 			t.Fatalf("%s mounts %d configurations", name, len(s.Configs))
@@ -236,8 +236,8 @@ func TestComposeConfigurations(t *testing.T) {
 		if addr != "" && !strings.Contains(users, "<"+c.ClickHouse.User+">") {
 			t.Errorf("%s: ClickHouse has no user %s", name, c.ClickHouse.User)
 		}
-		if name == "ingest" && !strings.Contains(users, "<"+c.ClickHouse.Migrations.User+">") {
-			t.Errorf("%s: ClickHouse has no user %q to migrate by", name, c.ClickHouse.Migrations.User)
+		if m := c.ClickHouse.Migrations.User; (name == "migrate") != (m != "") || !strings.Contains(users, "<"+m+">") && m != "" {
+			t.Errorf("%s: would migrate by %q, which is for migrate alone, by a user of ClickHouse", name, m)
 		}
 		if name == "server" && !strings.Contains(users, "<"+c.ClickHouse.Cases.User+">") {
 			t.Errorf("%s: ClickHouse has no user %q to keep cases by", name, c.ClickHouse.Cases.User)
@@ -259,7 +259,7 @@ func TestComposeConfigurations(t *testing.T) {
 			}
 			c.Listen = c.Intake.Listen
 		}
-		if name != "ingest" && (len(s.Ports) != 1 || !strings.HasSuffix(c.Listen, ":"+s.Ports[0].Published) || !strings.HasSuffix(c.Listen, fmt.Sprintf(":%d", s.Ports[0].Target))) {
+		if serves := name == "intake" || name == "server"; serves && (len(s.Ports) != 1 || !strings.HasSuffix(c.Listen, ":"+s.Ports[0].Published) || !strings.HasSuffix(c.Listen, fmt.Sprintf(":%d", s.Ports[0].Target))) {
 			t.Errorf("%s listens at %s, which is not the port that is published", name, c.Listen)
 		}
 	}

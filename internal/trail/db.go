@@ -180,7 +180,7 @@ func findDatabase(ctx context.Context, cfg Config) (err error) {
 	case exists != 0:
 		return nil
 	case cfg.ReadOnly:
-		return fmt.Errorf("%w: database %q is not there: start `andmerada ingest` once, which makes it", ErrSchema, cfg.Database)
+		return fmt.Errorf("%w: database %q is not there: run `andmerada migrate`, or start `andmerada ingest`, which makes it, too", ErrSchema, cfg.Database)
 	}
 	maker, err := connect(cfg.migrations(), "")
 	if err != nil {

@@ -61,7 +61,7 @@ func (cfg Config) migrations() Config {
 // mayNot says what helps where ClickHouse does not let a user change the schema.
 func mayNot(err error) error {
 	if isException(err, proto.ErrAccessDenied) {
-		return fmt.Errorf("%w; name a user who may (clickhouse.migrations), or give this one the right", err)
+		return fmt.Errorf("%w; run `andmerada migrate` before, name a user who may (clickhouse.migrations), or give this one the right", err)
 	}
 	return err
 }
@@ -98,7 +98,7 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) (err error) {
 			return fmt.Errorf("%w: version %d was made by another text than this program's %s (checksum %s, not %s): use the program that made it, or restore the file",
 				ErrSchema, m.version, m.name, strings.Join(recorded, " and "), m.checksum)
 		case db.cfg.ReadOnly:
-			return fmt.Errorf("%w: it lacks version %d (%s): start `andmerada ingest` of this version once, which brings it up to date",
+			return fmt.Errorf("%w: it lacks version %d (%s): run `andmerada migrate` of this version, or start its ingest, which brings it up to date, too",
 				ErrSchema, m.version, m.name)
 		}
 		if migrator == nil {
