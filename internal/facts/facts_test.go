@@ -369,3 +369,32 @@ func BenchmarkAsOf(b *testing.B) {
 		})
 	}
 }
+
+// More entries than are looked through one by one, stated three times: of each the
+// latest statement stands, as before.
+func TestManyEntriesStatedAgain(t *testing.T) {
+	t.Parallel()
+	const entries = 3 * few
+	s, p := New(), numbered(1)
+	for n, outcome := range []string{"pending", "rejected", "upheld"} {
+		f := event.Fact{Name: "objection", ValidFrom: day(3 + n)}
+		f.Value.Objections.Known = true
+		for i := range entries {
+			f.Value.Objections.Entries = append(f.Value.Objections.Entries, event.Objection{Controller: "acme", Purpose: fmt.Sprintf("p%d", (i*7+n)%entries), MadeAt: day(1), Outcome: outcome})
+		}
+		s.Learn("acme", []identity.Pseudonym{p}, &f, at(int64(n)))
+	}
+	for n, outcome := range []string{"", "pending", "rejected", "upheld", "upheld"} {
+		f := s.AsOf("acme", p, "", "", day(2+n))
+		if len(f.Objections.Entries) != entries {
+			t.Fatalf("day %d: %d entries", 2+n, len(f.Objections.Entries))
+		}
+		seen := make(map[string]bool)
+		for _, o := range f.Objections.Entries {
+			if o.Outcome != outcome || seen[o.Purpose] {
+				t.Errorf("day %d: %+v, want the outcome %q, once", 2+n, o, outcome)
+			}
+			seen[o.Purpose] = true
+		}
+	}
+}
