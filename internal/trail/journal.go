@@ -197,18 +197,33 @@ func (db *DB) declare(ctx context.Context, e JournalEntry) (current JournalEntry
 	return JournalEntry{}, false, fmt.Errorf("journal range %s: %w: gave up after %d tries: %w", e.Range, ErrUnclear, db.cfg.Tries, err)
 }
 
-// withdraw notes that an entry is void.
+// withdraw notes that an entry is void, and reads back that it is: a token may be
+// known although what came under it is lost, and then the partition would stand
+// still for as long as it is.
 func (db *DB) withdraw(ctx context.Context, e JournalEntry) error {
 	e.Withdrawn = true
-	token := fmt.Sprintf("%s#%d-withdrawn", e.token("journal"), e.Attempt)
-	err := db.sendJournal(ctx, e, token)
-	if err != nil { // the same token: at most one row comes of both
-		err = db.sendJournal(ctx, e, token)
+	first := fmt.Sprintf("%s#%d-withdrawn", e.token("journal"), e.Attempt)
+	token := first
+	for lost := 1; lost <= db.cfg.Tries; lost++ {
+		err := db.sendJournal(ctx, e, token)
+		if err != nil { // the same token: at most one row comes of both
+			err = db.sendJournal(ctx, e, token)
+		}
+		if err != nil {
+			return fmt.Errorf("withdraw range %s from the journal: %w", e.Range, err)
+		}
+		rows, err := db.tables.journal(ctx, journalOverlap, e.Range)
+		if err != nil {
+			return fmt.Errorf("see that range %s is withdrawn from the journal: %w", e.Range, err)
+		}
+		if slices.ContainsFunc(latest(rows), func(o JournalEntry) bool {
+			return o.Range == e.Range && (o.Withdrawn || o.Attempt > e.Attempt)
+		}) {
+			return nil
+		}
+		token = first + "~" + strconv.Itoa(lost)
 	}
-	if err != nil {
-		return fmt.Errorf("withdraw range %s from the journal: %w", e.Range, err)
-	}
-	return nil
+	return fmt.Errorf("withdraw range %s from the journal: %w: it is not there after %d tries", e.Range, ErrUnclear, db.cfg.Tries)
 }
 
 // token names what goes into one table for one range.
