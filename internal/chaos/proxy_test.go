@@ -125,8 +125,8 @@ func kafkaRequest(from *bufio.Reader) ([]byte, error) {
 		return nil, err
 	}
 	request := make([]byte, length+binary.BigEndian.Uint32(head))
-	_, err = io.ReadFull(from, request)
-	return request, err
+	n, err := io.ReadFull(from, request) // of a client that dies meanwhile, what it sent and no more
+	return request[:n], err
 }
 
 // reset closes a connection so that the other side sees it broken, not ended.
