@@ -215,10 +215,10 @@ func (r *Reader) fact(fact record, value cursor) {
 		return
 	}
 	v := reader{cursor: value, names: &s.names, controller: r.controller, from: fact.from}
-	form := v.uvarint()
+	form, valid := v.uvarint(), fact.from <= r.millis
 	switch n := int(form / 8); form % 8 {
 	case ofScalars:
-		if fact.from > r.millis {
+		if !valid {
 			return
 		}
 		l := &r.latest[fact.kind]
@@ -227,28 +227,28 @@ func (r *Reader) fact(fact record, value cursor) {
 			*l = standing{fact, value}
 		}
 	case ofConsents:
-		r.consents.known = r.consents.known || fact.from <= r.millis
+		r.consents.known = r.consents.known || valid
 		for range n {
 			var c event.Consent
 			v.consent(&c)
 			r.consent(&fact, &c)
 		}
 	case ofObjections:
-		r.objections.known = r.objections.known || fact.from <= r.millis
+		r.objections.known = r.objections.known || valid
 		for range n {
 			var o event.Objection
 			o.Outcome = v.opt(v.entry(&o.Controller, &o.Purpose, &o.MadeAt) & 1)
 			r.objections.state(r, &fact, key{o.Controller, o.Purpose, o.MadeAt}, &o)
 		}
 	case ofOptOuts:
-		r.optOuts.known = r.optOuts.known || fact.from <= r.millis
+		r.optOuts.known = r.optOuts.known || valid
 		for range n {
 			var o event.OptOut
 			o.MadeBy = v.opt(v.entry(&o.Controller, &o.Scope, &o.MadeAt) & 1)
 			r.optOuts.state(r, &fact, key{o.Controller, o.Scope, o.MadeAt}, &o)
 		}
 	case ofRequests:
-		r.requests.known = r.requests.known || fact.from <= r.millis
+		r.requests.known = r.requests.known || valid
 		for range n {
 			var q event.Request
 			q.Handled = yesNoOf(v.entry(&q.Controller, &q.Type, &q.MadeAt))

@@ -60,18 +60,22 @@ func (l *list[T]) state(r *Reader, fact *record, k key, value *T) {
 		if s.key.compare(k) != 0 {
 			continue
 		}
-		// As in listInto: the latest that is valid, or else the first.
-		switch c := compare(r.store, &s.record, fact); {
-		case fact.from <= r.millis:
-			if s.from > r.millis || c <= 0 {
-				*s = statement[T]{*fact, k, *value}
-			}
-		case s.from > r.millis && c > 0:
+		if r.replaces(fact, &s.record) {
 			*s = statement[T]{*fact, k, *value}
 		}
 		return
 	}
 	l.statements = append(l.statements, statement[T]{*fact, k, *value})
+}
+
+// replaces says whether of two statements of one entry the second to be looked at
+// stands: the latest that is valid does, or else the first.
+func (r *Reader) replaces(next, stands *record) bool {
+	c := compare(r.store, stands, next)
+	if next.from <= r.millis {
+		return stands.from > r.millis || c <= 0
+	}
+	return stands.from > r.millis && c > 0
 }
 
 // listInto is the list as of r.t: of each entry the latest statement valid
@@ -83,15 +87,13 @@ func listInto[T any](r *Reader, result *event.List[T], l *list[T], early func(*T
 		return
 	}
 	if len(l.statements) > 1 {
-		slices.SortFunc(l.statements, func(a, b statement[T]) int {
-			return cmp.Or(a.key.compare(b.key), compare(r.store, &a.record, &b.record))
-		})
+		slices.SortStableFunc(l.statements, func(a, b statement[T]) int { return a.key.compare(b.key) })
 	}
 	for first := 0; first < len(l.statements); {
 		k := l.statements[first].key
 		stands, next := first, first
 		for ; next < len(l.statements) && l.statements[next].key.compare(k) == 0; next++ {
-			if l.statements[next].from <= r.millis {
+			if r.replaces(&l.statements[next].record, &l.statements[stands].record) {
 				stands = next
 			}
 		}
