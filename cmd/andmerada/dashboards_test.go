@@ -123,23 +123,43 @@ func TestDashboardsPromQL(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# The queries of dashboards/, for promtool to parse; go test ./cmd/andmerada -run PromQL -update-rules writes them.\ngroups:\n  - name: dashboards\n    rules:\n")
 	n := 0
+	for _, q := range promQueries(t) {
+		n++
+		fmt.Fprintf(&b, "      - { record: 'dashboard:%s:p%d_%s', expr: '%s' }\n", strings.TrimSuffix(q.file, ".json"), q.panel, strings.ToLower(q.ref), q.expr)
+	}
+	holdRules(t, "../../deploy/prometheus/dashboards.rules.yaml", b.String(), n)
+}
+
+// promQuery is one query of Prometheus, of a panel of a dashboard.
+type promQuery struct {
+	file, title, ref, legend, expr string
+	panel                          int
+}
+
+func promQueries(t *testing.T) (all []promQuery) {
+	t.Helper()
 	for _, d := range dashboards(t) {
 		for _, p := range d.Panels {
 			for _, q := range p.Targets {
 				if q.Expr != "" {
-					n++
-					fmt.Fprintf(&b, "      - { record: 'dashboard:%s:p%d_%s', expr: '%s' }\n", strings.TrimSuffix(d.file, ".json"), p.ID, strings.ToLower(q.RefID), strings.ReplaceAll(q.Expr, "$__rate_interval", "1m"))
+					all = append(all, promQuery{d.file, p.Title, q.RefID, q.LegendFormat, strings.ReplaceAll(q.Expr, "$__rate_interval", "1m"), p.ID})
 				}
 			}
 		}
 	}
-	const file = "../../deploy/prometheus/dashboards.rules.yaml"
+	return all
+}
+
+// holdRules holds a file that is made of n queries of the dashboards to what it
+// should be, or writes it anew.
+func holdRules(t *testing.T, file, want string, n int) {
+	t.Helper()
 	if *updateRules {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil { //nolint:gosec // it is a file of the project
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // it is a file of the project
 			t.Fatal(err)
 		}
 	}
-	if data, err := os.ReadFile(file); err != nil || string(data) != b.String() || n < 20 {
+	if data, err := os.ReadFile(file); err != nil || string(data) != want || n < 20 {
 		t.Errorf("%s has not the %d queries of the dashboards (err = %v): run the test with -update-rules", file, n, err)
 	}
 }
