@@ -140,7 +140,7 @@ func Checks() []Check {
 }
 
 // wanted is what some history must have, for its check to show anything. Of fifty
-// histories at least one has each, but by a chance that is not met in years.
+// histories at least one has each, but once in thirty times or so.
 var wanted = []string{
 	"telling pending", "telling overdue", "telling told", "telling unanswered", "telling acknowledged", "telling not-told", "told since fact", "told since act", "told since request",
 	"activity declared", "activity undeclared", "before an event, step 1", "after an event, step 1", "compared both", "compared gone", "compared new",

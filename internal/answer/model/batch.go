@@ -81,17 +81,21 @@ func (b *Batch) saw(what string) {
 	b.seen[what]++
 }
 
-// Seen says how often the checks of all histories came across what they are about,
-// and what of it they never did: of that nothing was shown.
-func (b *Batch) Seen() (seen map[string]int, never []string) {
+// Seen says how often the checks of all histories came across what they are about.
+func (b *Batch) Seen() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return maps.Clone(b.seen)
+}
+
+// Never is what must be seen and was not: of that nothing was shown.
+func Never(seen map[string]int) (never []string) {
 	for _, what := range wanted {
-		if b.seen[what] == 0 {
+		if seen[what] == 0 {
 			never = append(never, what)
 		}
 	}
-	return maps.Clone(b.seen), never
+	return never
 }
 
 // Registers are those of all histories.

@@ -170,10 +170,8 @@ func (h *History) after(e *trail.Row, rows []*trail.Row) (all []*alike) {
 	return all
 }
 
-// checkEventLineage asks what came before an event and after it.
-func (h *History) checkEventLineage(t testing.TB, way Way) {
-	t.Helper()
-	var of []*act
+// aboutSomebody are the rows of an event on persons that are known.
+func (h *History) aboutSomebody() (of []*act) {
 	for len(of) == 0 {
 		at := h.acts[h.r.IntN(len(h.acts))].Offset
 		for i := range h.acts {
@@ -181,6 +179,20 @@ func (h *History) checkEventLineage(t testing.TB, way Way) {
 				of = append(of, a)
 			}
 		}
+	}
+	return of
+}
+
+// checkEventLineage asks what came before an event and after it. Most have nothing
+// before them: one that has something is looked for.
+func (h *History) checkEventLineage(t testing.TB, way Way) {
+	t.Helper()
+	of := h.aboutSomebody()
+	for range 5 {
+		if len(h.before(&of[0].Row, h.around(of))) > 0 {
+			break
+		}
+		of = h.aboutSomebody()
 	}
 	e := &of[0].Row
 	a := ask[answer.LineageAnswer](t, way, Lineage, answer.LineageRequest{
