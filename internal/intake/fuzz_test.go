@@ -29,6 +29,10 @@ func FuzzRequest(f *testing.F) {
 			f.Add(media, "1.0", "1", "2024-05-02T10:00:00Z", []byte(v))
 		}
 	}
+	// What is made once, the schemas of the program's own, is not the input's.
+	if _, err := event.DecodeKafka(nil, []byte{0, 0, 0, 0, 1, 0}); err == nil {
+		f.Fatal("a schema was known by its number alone")
+	}
 	f.Fuzz(func(t *testing.T, contentType, version, id, at string, body []byte) {
 		var written []emit.Record
 		in, err := New(Config{
