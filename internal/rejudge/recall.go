@@ -60,12 +60,11 @@ func (f *Follower) linked(ctx context.Context, controller string, persons [][16]
 	for len(frontier) > 0 {
 		var found []trail.Judged
 		for part := range slices.Chunk(frontier, personsAtOnce) {
-			for row, err := range f.trail.IdentitiesOf(ctx, controller, part) {
-				if err != nil {
-					return nil, err
-				}
-				at := judgedOf(&row)
-				at.Index = 0
+			named, err := f.trail.IdentitiesOf(ctx, trail.PersonQuery{Controller: controller, Persons: part})
+			if err != nil {
+				return nil, err
+			}
+			for _, at := range named {
 				if !places[at] {
 					places[at] = true
 					found = append(found, at)

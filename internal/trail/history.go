@@ -100,7 +100,7 @@ func (h *History) add(ctx context.Context, persons [][16]byte) error {
 	for i := range rows {
 		switch r := &rows[i]; {
 		case r.Operation == OperationFact:
-			if r.Fact == event.IdentityFact {
+			if r.Fact == event.IdentityFact && !r.Duplicate {
 				h.facts = append(h.facts, Judged{Partition: Partition{r.Topic, r.Partition}, Offset: r.Offset})
 			}
 		case r.Operation == OperationCohort || r.Time.UnixMilli() < from || r.Time.UnixMilli() >= to:

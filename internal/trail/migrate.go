@@ -36,7 +36,7 @@ var migrations fs.FS = migrationFiles
 var ErrSchema = errors.New("the trail's schema does not fit this program")
 
 // SchemaVersion is the version that this program writes.
-const SchemaVersion = 7
+const SchemaVersion = 8
 
 // tokenVersion is part of every deduplication token of ingest. It grows only
 // when what a range becomes in its tables changes: a range that was begun

@@ -2,6 +2,7 @@ package trail
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+
+	"github.com/andmerada/andmerada/internal/event"
 )
 
 func TestOpenTwiceAndTogether(t *testing.T) {
@@ -90,7 +93,7 @@ func TestMigrationsCanRunAgain(t *testing.T) {
 	if len(all) != SchemaVersion {
 		t.Errorf("%d migrations, SchemaVersion is %d", len(all), SchemaVersion)
 	}
-	again := regexp.MustCompile(`(?i)^(CREATE (TABLE|VIEW) IF NOT EXISTS|DROP TABLE IF EXISTS|ALTER TABLE \w+ ((ADD|DROP) (COLUMN|INDEX|PROJECTION) IF (NOT )?EXISTS|MODIFY))`)
+	again := regexp.MustCompile(`(?i)^(CREATE (TABLE|VIEW) IF NOT EXISTS|DROP TABLE IF EXISTS|ALTER TABLE \w+ ((ADD|DROP|MATERIALIZE) (COLUMN|INDEX|PROJECTION) IF (NOT )?EXISTS|MODIFY))`)
 	for _, m := range all {
 		if len(m.statements) == 0 {
 			t.Errorf("%s has no statements", m.name)
@@ -154,4 +157,49 @@ func TestColumnsFitTables(t *testing.T) {
 	if got := regexp.MustCompile(`\w+`).FindAllString(projection, -1)[1:]; !slices.Equal(got, PersonColumns) {
 		t.Errorf("by_person has\n%v\nPersonColumns\n%v", got, PersonColumns)
 	}
+}
+
+// What was stored before the projection identities was there is found as what was
+// stored since, while it is made of the old parts and when it is.
+func TestIdentitiesOfBefore(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testConfig(t))
+	all, err := readMigrations(migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := all[7].statements
+	mustExec(t, db, "ALTER TABLE trail DROP PROJECTION identities SETTINGS mutations_sync = 2")
+	offset := int64(0)
+	link := func(persons ...uint64) {
+		b := NewBlocks()
+		for i, p := range persons {
+			b.Trail.Append(&Row{
+				Controller: "elektrum", Operation: OperationFact, Fact: event.IdentityFact, Person: person(p), PersonIndex: uint16(i), Of: uint16(len(persons)),
+				EventID: fmt.Sprint(offset), Source: "/elektrum/crm", Time: storedAt, Recorded: storedAt, JudgedAt: storedAt, Offset: offset,
+			})
+		}
+		if err := db.Insert(t.Context(), testRange(offset, offset), storedAt, b); err != nil {
+			t.Fatal(err)
+		}
+		offset++
+	}
+	check := func(when string) {
+		t.Helper()
+		got, err := db.Linked(t.Context(), PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(1)}})
+		if err != nil || len(got) != int(offset)+1 {
+			t.Errorf("%s: one person has %d pseudonyms, %v; want %d", when, len(got), err, offset+1)
+		}
+	}
+	link(1, 2)
+	check("without")
+	mustExec(t, db, statements[0])
+	check("not made yet")
+	link(2, 3)
+	check("of the newer parts")
+	mustExec(t, db, statements[1]+" SETTINGS mutations_sync = 2")
+	if n := mustCount(t, db, "SELECT count() FROM system.projection_parts WHERE database = currentDatabase() AND active AND table = 'trail' AND name = 'identities'"); n == 0 {
+		t.Error("no part has the projection")
+	}
+	check("of all")
 }

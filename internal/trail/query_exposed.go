@@ -158,7 +158,7 @@ func (db *DB) SamePerson(ctx context.Context, controller string, persons [][16]b
 			}
 			group = group[:0]
 		}
-		err := db.identities(ctx, controller, asked, func(at Judged, person [16]byte) {
+		err := db.identities(ctx, PersonQuery{Controller: controller, Persons: asked}, func(at Judged, person [16]byte) {
 			if at != last {
 				flush()
 				last = at
@@ -172,41 +172,6 @@ func (db *DB) SamePerson(ctx context.Context, controller string, persons [][16]b
 		asked = next
 	}
 	return links.all(), nil
-}
-
-// identities reads whom the identity facts name that name one of some persons,
-// fact by fact.
-func (db *DB) identities(ctx context.Context, controller string, persons [][16]byte, f func(at Judged, person [16]byte)) error {
-	topic := newLowCard()
-	var partition proto.ColUInt32
-	var offset proto.ColUInt64
-	var person proto.ColFixedStr16
-	return db.pool.do(ctx, ch.Query{
-		Body: `SELECT topic, partition, offset, person FROM trail
-			WHERE (topic, partition, offset) IN
-				(
-					SELECT topic, partition, offset FROM trail
-					WHERE person IN (SELECT person FROM persons) AND controller = {controller:String} AND operation = 'fact' AND fact = 'identity' AND NOT duplicate
-				)
-				AND operation = 'fact' AND fact = 'identity'
-			ORDER BY topic, partition, offset, person`,
-		Parameters:    parameters(map[string]string{"controller": controller}),
-		ExternalData:  personsTable(persons, nil),
-		ExternalTable: "persons",
-		Settings:      []ch.Setting{setting("query_plan_optimize_lazy_materialization", "0"), setting("max_execution_time", "60")},
-		Result: proto.Results{
-			{Name: "topic", Data: topic},
-			{Name: "partition", Data: &partition},
-			{Name: "offset", Data: &offset},
-			{Name: "person", Data: &person},
-		},
-		OnResult: func(_ context.Context, block proto.Block) error {
-			for i := range block.Rows {
-				f(Judged{Partition: Partition{topic.Row(i), int32(partition[i])}, Offset: int64(offset[i])}, person[i])
-			}
-			return nil
-		},
-	})
 }
 
 // links are the pseudonyms that belong to one person, as a forest.

@@ -154,8 +154,8 @@ type QueueEntry struct {
 	Version    string            // of the newest one's register
 }
 
-// ReviewQueue counts the reviews of a window by the fact that was missing,
-// most first.
+// ReviewQueue counts the reviews of a window by the fact that was missing, most
+// first. It reads the projection matrix.
 func (db *DB) ReviewQueue(ctx context.Context, w Window) (queue []QueueEntry, err error) {
 	var controllers []string
 	var counts []uint64
@@ -163,8 +163,8 @@ func (db *DB) ReviewQueue(ctx context.Context, w Window) (queue []QueueEntry, er
 	var ids []ContextID
 	err = db.each(ctx, `
 		SELECT controller, context, count(), max(time) FROM trail
-		WHERE `+windowed+` AND verdict = 'review'
-		GROUP BY controller, context LIMIT 100000`+windowedSettings, w.params(), func(scan func(...any) error) error {
+		WHERE toDate(time) >= toDate({from:String}) AND toDate(time) < toDate({to:String}) AND `+counted+` AND verdict = 'review' AND NOT duplicate
+		GROUP BY controller, context LIMIT 100000`, w.params(), func(scan func(...any) error) error {
 		var controller, id string
 		var count uint64
 		var last time.Time

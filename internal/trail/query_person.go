@@ -72,13 +72,17 @@ const personWhere = `
 
 // personSettings are those of all questions by person: one thread (more only
 // get in each other's way at some granules), which reads files itself (to hand
-// each of two hundred small pieces to another and back is a tenth of all), and no
-// second reading of each part for the columns of the rows that are left.
-const personSettings = " SETTINGS max_threads = 1, local_filesystem_read_method = 'pread', query_plan_optimize_lazy_materialization = 0"
+// each of two hundred small pieces to another and back is a tenth of all), no
+// second reading of each part for the columns of the rows that are left, and none
+// of the statistics of columns, which help nothing here and are read anew of each
+// part that was merged within five minutes: 18 files, 0.4 ms.
+const personSettings = " SETTINGS max_threads = 1, local_filesystem_read_method = 'pread', query_plan_optimize_lazy_materialization = 0, use_statistics = 0"
 
 // byPerson are personSettings for ch-go.
 func byPerson() []ch.Setting {
-	return []ch.Setting{setting("max_threads", "1"), setting("local_filesystem_read_method", "pread"), setting("query_plan_optimize_lazy_materialization", "0")}
+	return []ch.Setting{
+		setting("max_threads", "1"), setting("local_filesystem_read_method", "pread"), setting("query_plan_optimize_lazy_materialization", "0"), setting("use_statistics", "0"),
+	}
 }
 
 // byPersonSettings are byPerson, and the query's bound.
@@ -171,43 +175,19 @@ func (db *DB) Linked(ctx context.Context, q PersonQuery) ([][16]byte, error) {
 		if err := q.check(); err != nil {
 			return nil, err
 		}
-		found, err := db.identified(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("look for linked pseudonyms: %w", err)
-		}
 		asked = nil
-		for _, p := range found {
+		err := db.identities(ctx, q, func(_ Judged, p [16]byte) {
 			if !seen[p] && p != ([16]byte{}) {
 				seen[p] = true
 				asked = append(asked, p)
 			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look for linked pseudonyms: %w", err)
 		}
 		all = append(all, asked...)
 	}
 	return all, nil
-}
-
-// identified lists the persons of the identity facts that name one of q's.
-// First by person where these facts are, then by place whom they name.
-func (db *DB) identified(ctx context.Context, q PersonQuery) ([][16]byte, error) {
-	var places []Judged
-	err := db.each(ctx, `
-		SELECT DISTINCT topic, partition, offset FROM trail
-		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16))
-			AND operation = 'fact' AND fact = 'identity' AND controller = {controller:String}`+q.asOf()+`
-		ORDER BY topic, partition, offset LIMIT 10000`+personSettings, q.params(), func(scan func(...any) error) error {
-		var p Judged
-		var partition uint32
-		var offset uint64
-		err := scan(&p.Topic, &partition, &offset)
-		p.Partition.Partition, p.Offset = int32(partition), int64(offset)
-		places = append(places, p)
-		return err
-	})
-	if err != nil || len(places) == 0 {
-		return nil, err
-	}
-	return db.namedAt(ctx, q.Controller, places)
 }
 
 // namedAt lists, sorted, whom the identity facts at some places name.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/andmerada/andmerada/internal/event"
@@ -66,11 +67,15 @@ func TestLinkedAndCohorts(t *testing.T) {
 	for i := range other {
 		other[i].Controller = "netpro"
 	}
+	again := identity(1, 7) // under the id of an event that had arrived before, whatever it says
+	for i := range again {
+		again[i].Duplicate = true
+	}
 	plant(t, db, []Member{
 		{Controller: "elektrum", CohortID: "june", Person: person(3)},
 		{Controller: "elektrum", CohortID: "june", Person: person(9)},
 		{Controller: "netpro", CohortID: "theirs", Person: person(1)},
-	}, identity(1, 2), identity(2, 3), identity(4, 5), other, []Row{{Operation: OperationCohort, CohortID: "june", Person: person(100)}})
+	}, identity(1, 2), identity(2, 3), identity(4, 5), other, again, []Row{{Operation: OperationCohort, CohortID: "june", Person: person(100)}})
 	for asked, want := range map[uint64][]uint64{1: {1, 2, 3}, 3: {1, 2, 3}, 4: {4, 5}, 9: {9}} {
 		q := PersonQuery{Controller: "elektrum", Persons: [][16]byte{person(asked)}}
 		byQuery, err := db.Linked(t.Context(), q)
@@ -416,8 +421,13 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 	db := openTest(t, testConfig(t))
 	const n = 60_000
 	b := NewBlocks()
+	var identity Row
 	for i := range int64(n) {
 		row := plausibleRow(rand.New(rand.NewPCG(uint64(i), 2)), i)
+		if i%1000 == 7 {
+			row.Operation, row.Fact, row.Duplicate = OperationFact, event.IdentityFact, false
+			identity = row
+		}
 		b.Trail.Append(&row)
 	}
 	if err := db.Insert(t.Context(), testRange(0, n-1), storedAt, b); err != nil {
@@ -438,8 +448,17 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 	if uses, _, err := db.Uses(ctx, q); err != nil || len(uses) == 0 {
 		t.Errorf("uses: %d, %v", len(uses), err)
 	}
-	if _, err := db.Linked(ctx, q); err != nil { // the person has no links, so that this is one query
-		t.Errorf("linked: %v", err)
+	var places proto.ColUInt64
+	count := uint64(0)
+	found := identitiesQuery(PersonQuery{Controller: identity.Controller, Persons: [][16]byte{identity.Person}, AsOf: q.AsOf},
+		func(found string) string { return "SELECT toUInt64(count()) AS n FROM " + found }, proto.Results{{Name: "n", Data: &places}}, func(b proto.Block) {
+			for i := range b.Rows {
+				count += places[i]
+			}
+		})
+	found.Settings = append(found.Settings, forceProjection("identities"))
+	if err := db.pool.do(t.Context(), found); err != nil || count == 0 {
+		t.Errorf("identities: %d, %v", count, err)
 	}
 	params := q.params()
 	params["n"] = "50"
@@ -457,6 +476,9 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 	ctx = clickhouse.Context(t.Context(), forced("matrix"))
 	if days, err := db.Days(ctx, w); err != nil || len(days) == 0 {
 		t.Errorf("days: %d, %v", len(days), err)
+	}
+	if queue, err := db.ReviewQueue(ctx, w); err != nil || len(queue) == 0 {
+		t.Errorf("review queue: %d, %v", len(queue), err)
 	}
 	if _, err := db.NewestDay(ctx, w); err != nil {
 		t.Errorf("newest day: %v", err)

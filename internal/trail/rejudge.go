@@ -181,16 +181,6 @@ var personFactColumns = []string{
 	"time", "controller", "person", "person_index", "actor", "recipient", "fact", "fact_value", "fact_valid_from", "topic", "partition", "offset",
 }
 
-// IdentitiesOf streams the identity facts that name one of the persons, one
-// row for each of these.
-func (db *DB) IdentitiesOf(ctx context.Context, controller string, persons [][16]byte) iter.Seq2[Row, error] {
-	return db.rows(ctx, []string{"person", "topic", "partition", "offset"}, `
-		WHERE person IN (SELECT toFixedString(unhex(arrayJoin({persons:Array(String)})), 16)) AND controller = {controller:String}
-			AND operation = 'fact' AND fact = 'identity' AND NOT duplicate`,
-		map[string]string{"controller": controller, "persons": hexArray(persons)},
-		byPerson()...)
-}
-
 // At streams the rows at places in order, first judgements alone, with the
 // columns given.
 func (db *DB) at(ctx context.Context, only []string, places []Judged) iter.Seq2[Row, error] {
