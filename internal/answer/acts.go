@@ -40,6 +40,7 @@ type selection struct {
 	names    *names
 	period   Period
 	acts     trail.Acts
+	read     *trail.Reading // of acts, for all of the answer
 }
 
 const maxText = 500 // bytes of one value of a list
@@ -53,7 +54,7 @@ func (d *Deps) selection(ctx context.Context, req *ActsRequest) (*selection, err
 	if err != nil {
 		return nil, err
 	}
-	s := &selection{register: r, names: newNames(d.Registers)}
+	s := &selection{register: r, names: newNames(d.Registers), read: d.Trail.Reading()}
 	if s.period, err = parsePeriod(req.From, req.To, r.Zone); err != nil {
 		return nil, err
 	}
@@ -175,7 +176,7 @@ func (d *Deps) page(ctx context.Context, s *selection, cursorText string, limit 
 		return Timeline{}, err
 	}
 	n := min(cmp.Or(max(limit, 0), defaultPage), maxPage)
-	rows, err := d.Trail.ActsList(ctx, s.acts, before, n+1)
+	rows, err := s.read.ActsList(ctx, s.acts, before, n+1)
 	if err != nil {
 		return Timeline{}, err
 	}
@@ -243,7 +244,7 @@ func Access(ctx context.Context, d Deps, req AccessRequest) (*AccessAnswer, erro
 		return nil, err
 	}
 	a := &AccessAnswer{Controller: s.controller(), Period: s.period, AskedAt: d.now(), By: req.By}
-	counted, err := d.Trail.ActsByEach(ctx, s.acts, nil, by)
+	counted, err := s.read.ActsByEach(ctx, s.acts, nil, by)
 	if err != nil {
 		return nil, err
 	}

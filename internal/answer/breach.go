@@ -194,6 +194,9 @@ func (b *tracing) understand(ctx context.Context) (err error) {
 		if !slices.Contains([]string{"", union, intersection, difference}, w.Set) {
 			return &Fault{at + "/set", "there is no such way to put windows together", "write union, intersection or difference"}
 		}
+		if len(b.selections) > 0 {
+			s.read = b.first().read // the windows are counted together, too
+		}
 		b.selections = append(b.selections, s)
 	}
 	if b.aware, err = parseTime(b.req.AwareAt, b.first().register.Zone, 0, "/aware_at"); err != nil {
@@ -243,7 +246,7 @@ func (b *tracing) windows(ctx context.Context) error {
 	if some {
 		b.acts.Among = b.affected.only(affected)
 	}
-	return b.affected.count(ctx, b.Trail, b.acts)
+	return b.affected.count(ctx, b.first().read, b.acts)
 }
 
 // sum counts the events of the breach.
@@ -251,7 +254,7 @@ func (b *tracing) sum(ctx context.Context, a *BreachAnswer) error {
 	s := *b.first()
 	s.acts = b.acts
 	by := []trail.Dimension{trail.ByActor, trail.BySource, trail.ByPurpose}
-	counted, err := b.Trail.ActsByEach(ctx, s.acts, nil, by)
+	counted, err := s.read.ActsByEach(ctx, s.acts, nil, by)
 	if err != nil {
 		return err
 	}
@@ -270,7 +273,7 @@ func (b *tracing) sum(ctx context.Context, a *BreachAnswer) error {
 	a.Events = page.Events
 	nobody := s.acts
 	nobody.About, nobody.Among = trail.AboutNobody, nil
-	all, _, err := b.Trail.ActsBy(ctx, nobody)
+	all, _, err := s.read.ActsBy(ctx, nobody)
 	if err != nil {
 		return err
 	}

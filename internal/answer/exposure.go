@@ -151,7 +151,7 @@ func (e *exposures) sorted() [][16]byte {
 func (d *Deps) exposed(ctx context.Context, s *selection) (*exposures, error) {
 	e := newExposures()
 	byCohort := make(map[string]*trail.Exposed)
-	err := d.Trail.ActsExposed(ctx, s.acts, func(x *trail.Exposed) error {
+	err := s.read.ActsExposed(ctx, s.acts, func(x *trail.Exposed) error {
 		if id := cohortOf(x); id != "" {
 			byCohort[id] = x
 			e.cohorts[id] = &touched{person: x.Person, events: x.Events, windows: 1}
@@ -192,7 +192,7 @@ func (d *Deps) exposed(ctx context.Context, s *selection) (*exposures, error) {
 
 // count makes the events of each person exact, each once: those that were found
 // in several windows, or by several identifiers, may have been counted again.
-func (e *exposures) count(ctx context.Context, db *trail.DB, acts trail.Acts) error {
+func (e *exposures) count(ctx context.Context, read *trail.Reading, acts trail.Acts) error {
 	var pseudonyms, ones [][16]byte
 	ask := func(p, one [16]byte) { pseudonyms, ones = append(pseudonyms, p), append(ones, one) }
 	for one, x := range e.persons {
@@ -209,7 +209,7 @@ func (e *exposures) count(ctx context.Context, db *trail.DB, acts trail.Acts) er
 		}
 	}
 	counted := make(map[[16]byte]uint64, len(ones))
-	if err := db.ActsOfSome(ctx, acts, pseudonyms, ones, func(one [16]byte, events uint64) { counted[one] = events }); err != nil {
+	if err := read.ActsOfSome(ctx, acts, pseudonyms, ones, func(one [16]byte, events uint64) { counted[one] = events }); err != nil {
 		return err
 	}
 	for _, c := range e.cohorts {

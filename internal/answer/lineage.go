@@ -103,7 +103,7 @@ func Lineage(ctx context.Context, d Deps, req LineageRequest) (*LineageAnswer, e
 var lineageBy = []trail.Dimension{trail.ByDataSource, trail.BySource, trail.ByPurpose, trail.ByRecipient, trail.ByEntity, trail.ByCountry, trail.ByOrganisation}
 
 func (a *LineageAnswer) graph(ctx context.Context, d *Deps, s *selection, depth, fold int) error {
-	counted, err := d.Trail.ActsByEach(ctx, s.acts, nil, lineageBy)
+	counted, err := s.read.ActsByEach(ctx, s.acts, nil, lineageBy)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func RecipientOf(ctx context.Context, d Deps, req RecipientRequest) (*RecipientA
 // volumes counts what was received, in all and by what it is told apart.
 func (d *Deps) volumes(ctx context.Context, a *RecipientAnswer, s *selection) error {
 	by := [][]trail.Dimension{{}, {trail.ByPurpose}, {trail.ByCategory}, {trail.ByBasis}, {trail.ByDay}}
-	all, err := d.Trail.ActsByEach(ctx, s.acts, by...)
+	all, err := s.read.ActsByEach(ctx, s.acts, by...)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (d *Deps) listed(ctx context.Context, a *RecipientAnswer, s *selection, aff
 	if err != nil || req.Limit <= 0 { // a cursor that is none is told of, also where nothing is listed
 		return err
 	}
-	if err := affected.count(ctx, d.Trail, s.acts); err != nil {
+	if err := affected.count(ctx, s.read, s.acts); err != nil {
 		return err
 	}
 	all := affected.sorted()
@@ -217,7 +217,7 @@ const maxListed = 10_000
 func (d *Deps) findings(ctx context.Context, s *selection) ([]RuleUse, error) {
 	bad := *s
 	bad.acts.Verdicts = []string{"violation", "review"}
-	tallies, _, err := d.Trail.ActsBy(ctx, bad.acts, trail.ByVerdict, trail.ByRule, trail.ByVersion)
+	tallies, _, err := s.read.ActsBy(ctx, bad.acts, trail.ByVerdict, trail.ByRule, trail.ByVersion)
 	if err != nil {
 		return nil, err
 	}

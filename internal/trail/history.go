@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/andmerada/andmerada/internal/event"
 )
@@ -150,12 +149,7 @@ func (h *History) Timeline(ctx context.Context, only []Part, before *Place, n in
 	if !h.few {
 		return h.db.Timeline(ctx, h.asked(only), before, n)
 	}
-	rows := h.standing(only)
-	if before != nil {
-		end := &Row{Time: time.UnixMilli(before.Time.UnixMilli()), Topic: before.Topic, Partition: before.Partition, Offset: before.Offset}
-		rows = slices.DeleteFunc(rows, func(r Row) bool { return byTime(&r, end) >= 0 })
-	}
-	return newestOf(rows, n), nil
+	return newestOf(beforePlace(h.standing(only), before), n), nil
 }
 
 // Contexts finds the contexts of the events, as [DB.ContextsFor] does.
@@ -180,7 +174,7 @@ func (h *History) Count(ctx context.Context, of ...[]Part) ([]uint64, error) {
 		places := make(map[Place]bool)
 		for n := range h.rows {
 			if r := &h.rows[n]; !r.Duplicate && is(r, h.ids[n]) {
-				places[Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}] = true
+				places[r.at()] = true
 			}
 		}
 		counts[i] = uint64(len(places))

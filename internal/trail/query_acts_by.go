@@ -187,6 +187,10 @@ func (db *DB) actsByEach(ctx context.Context, a Acts, byRow bool, lists [][]Dime
 	return all, nil
 }
 
+func noDimension(d Dimension) error {
+	return fmt.Errorf("count events: there is no dimension %q", d)
+}
+
 // keysOf says by what a row counts: which of the lists it is, the columns that say
 // so, and what has to be joined to t for them.
 func keysOf(lists [][]Dimension) (list, columns, join string, err error) {
@@ -196,7 +200,7 @@ func keysOf(lists [][]Dimension) (list, columns, join string, err error) {
 		for _, d := range by {
 			text, ok := dimensions[d]
 			if !ok {
-				return "", "", "", fmt.Errorf("count events: there is no dimension %q", d)
+				return "", "", "", noDimension(d)
 			}
 			own = append(own, text)
 			if strings.Contains(text, "c.") {

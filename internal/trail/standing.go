@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // standing leaves of each event one row, in the order of time: with the verdict given
@@ -20,6 +21,9 @@ func standing(rows []Row) []Row {
 	slices.SortStableFunc(rows, func(a, b Row) int { return a.Time.Compare(b.Time) })
 	return rows
 }
+
+// at is where the row's event is, without its time.
+func (r *Row) at() Place { return Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset} }
 
 func byTime(a, b *Row) int { return cmp.Or(a.Time.Compare(b.Time), byPlace(a, b)) }
 
@@ -45,6 +49,16 @@ func usesOf(rows []Row) (uses []Use) {
 		m.add(u, contextID(string(encoded)), r.Categories, r.Rules, r.Unknown)
 	}
 	return m.uses
+}
+
+// beforePlace leaves the rows of events before a place in the order of time, if
+// there is one.
+func beforePlace(rows []Row, before *Place) []Row {
+	if before == nil {
+		return rows
+	}
+	end := &Row{Time: time.UnixMilli(before.Time.UnixMilli()), Topic: before.Topic, Partition: before.Partition, Offset: before.Offset}
+	return slices.DeleteFunc(rows, func(r Row) bool { return byTime(&r, end) >= 0 })
 }
 
 // newestOf lists the last n of rows in the order of time, newest first.
