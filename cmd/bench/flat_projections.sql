@@ -21,4 +21,17 @@
         GROUP BY
             day, controller, operation, purpose,
             recipient, recipient_organisation, categories, verdict, duplicate, cause
+    ),
+
+    PROJECTION identities
+    (
+        SELECT
+            controller,
+            if(fact = 'identity' AND NOT duplicate, person, toFixedString('', 16)) AS whom,
+            if(fact = 'identity' AND NOT duplicate, topic, '') AS in_topic,
+            if(fact = 'identity' AND NOT duplicate, partition, 0) AS in_partition,
+            if(fact = 'identity' AND NOT duplicate, offset, 0) AS at_offset,
+            min(judged_at)
+        GROUP BY
+            controller, whom, in_topic, in_partition, at_offset
     )

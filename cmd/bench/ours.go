@@ -34,7 +34,7 @@ func (p *place) prepare(ctx context.Context, name string, kind tableKind) (strin
 	if kind == full {
 		return database, nil
 	}
-	for _, projection := range []string{"by_person", "matrix"} {
+	for _, projection := range []string{"by_person", "matrix", "identities"} {
 		if err := p.root.Exec(ctx, "ALTER TABLE "+database+".trail DROP PROJECTION "+projection); err != nil {
 			return "", fmt.Errorf("take the projection %s away: %w", projection, err)
 		}
