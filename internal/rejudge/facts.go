@@ -291,7 +291,7 @@ func (f *Follower) touched(ctx context.Context, controller string, p trail.Parti
 		if err != nil {
 			return err
 		}
-		if touching[judgedOf(&row)] != nil {
+		if touching[row.Judged()] != nil {
 			rows = append(rows, row)
 		}
 	}
@@ -299,7 +299,7 @@ func (f *Follower) touched(ctx context.Context, controller string, p trail.Parti
 		return errors.New("events that were touched are no longer in the trail")
 	}
 	return f.judge(ctx, f.cfg.Registers(), controller, rows, now, func(row *trail.Row, known *known, owedTo func(trail.Judged) bool) string {
-		offsets := touching[judgedOf(row)]
+		offsets := touching[row.Judged()]
 		slices.Sort(offsets)
 		fact := decisive(p, offsets, known.late(row), owedTo)
 		return trail.CauseFact(fact.Partition, fact.Offset)
@@ -327,10 +327,6 @@ func decisive(p trail.Partition, offsets []uint64, others []trail.Judged, owedTo
 		}
 	}
 	return fact(offsets[len(offsets)-1])
-}
-
-func judgedOf(r *trail.Row) trail.Judged {
-	return trail.Judged{Partition: trail.Partition{Topic: r.Topic, Partition: r.Partition}, Offset: r.Offset, Index: r.PersonIndex}
 }
 
 func compareJudged(a, b trail.Judged) int {

@@ -82,7 +82,7 @@ func (f *Follower) linked(ctx context.Context, controller string, persons [][16]
 				if row.Person == [16]byte{} {
 					continue
 				}
-				at := judgedOf(&row)
+				at := row.Judged()
 				at.Index = 0
 				if one, ok := first[at]; ok {
 					l.join(one, row.Person)
@@ -175,7 +175,7 @@ func (f *Follower) recorded(ctx context.Context, k *known) error {
 	first := make(map[moment]int, len(k.facts))
 	tied := make(map[trail.Judged][]int)
 	add := func(i int) {
-		at := judgedOf(&k.facts[i])
+		at := k.facts[i].Judged()
 		at.Index = 0
 		if !slices.Contains(tied[at], i) {
 			tied[at] = append(tied[at], i)
@@ -200,7 +200,7 @@ func (f *Follower) recorded(ctx context.Context, k *known) error {
 			if err != nil {
 				return err
 			}
-			at := judgedOf(&row)
+			at := row.Judged()
 			at.Index = 0
 			for _, i := range tied[at] {
 				k.facts[i].Recorded = row.Recorded
@@ -244,8 +244,8 @@ func (k *known) late(row *trail.Row) (places []trail.Judged) {
 	some, _ := k.without(row, trail.Judged{Offset: -1})
 	for _, list := range [][]trail.Row{some.facts, some.named} {
 		for i := range list {
-			at := judgedOf(&list[i])
-			if at.Index = 0; at.Partition != judgedOf(row).Partition || at.Offset > row.Offset {
+			at := list[i].Judged()
+			if at.Index = 0; at.Partition != row.Judged().Partition || at.Offset > row.Offset {
 				places = append(places, at)
 			}
 		}
@@ -331,7 +331,7 @@ func (n *named) read(ctx context.Context, f *Follower) error {
 				continue
 			}
 			key := namedKey{row.Controller, name}
-			if list := n.facts[key]; len(list) > 0 && list[len(list)-1].Offset == row.Offset && judgedOf(&list[len(list)-1]).Partition == p {
+			if list := n.facts[key]; len(list) > 0 && list[len(list)-1].Offset == row.Offset && list[len(list)-1].Judged().Partition == p {
 				continue // another person of the same fact
 			}
 			n.facts[key] = append(n.facts[key], row)

@@ -229,7 +229,7 @@ func (w *world) check() {
 	judge := replay.Judge{Registers: w.registers, Facts: w.all}
 	places := make([]trail.Judged, len(w.events))
 	for i := range w.events {
-		places[i] = judgedOf(&w.events[i])
+		places[i] = w.events[i].Judged()
 	}
 	slices.SortFunc(places, compareJudged)
 	now := make(map[trail.Judged]trail.Row)
@@ -237,7 +237,7 @@ func (w *world) check() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		now[judgedOf(&row)] = row
+		now[row.Judged()] = row
 	}
 	for i := range w.events {
 		first := &w.events[i]
@@ -245,7 +245,7 @@ func (w *world) check() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		have := now[judgedOf(first)]
+		have := now[first.Judged()]
 		if !same(&have, &want) {
 			w.t.Errorf("%d/%d person %d of %v: the verdict is %v by %v, missing %v; all facts together say %v by %v, missing %v",
 				first.Partition, first.Offset, first.PersonIndex, first.Time, have.Verdict, have.Rules, have.Unknown, want.Outcome, want.Rules, want.Unknown)

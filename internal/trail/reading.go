@@ -31,7 +31,8 @@ type Reading struct {
 	whole int                  // rows, of all selections
 }
 
-// selected are rows as they are stored: with every verdict that was given.
+// selected are the rows of a selection, one for each event and person, with the
+// verdict that stands.
 type selected struct {
 	rows []Row
 	few  bool // rows are all there are
@@ -42,36 +43,23 @@ func (db *DB) Reading() *Reading {
 	return &Reading{db: db, most: maxSelected, read: make(map[string]*selected)}
 }
 
-// rows are those of a selection, one for each event and person, with the verdict
-// that stands; few is false where there are too many.
+// rows are those of selections, each once, with the verdict that stands; few is
+// false where there are too many.
 func (r *Reading) rows(ctx context.Context, a *Acts) (all []Row, few bool, err error) {
-	type part struct {
-		acts *Acts
-		rows []Row
-	}
-	var parts []part
+	seen, among := make(map[Judged]bool), setOf(a.Among)
 	for _, one := range a.all() {
 		s, err := r.selected(ctx, one)
 		if err != nil || !s.few {
 			return nil, false, err
 		}
-		parts = append(parts, part{&one, s.rows})
-	}
-	type key struct {
-		place  Place
-		person uint16
-	}
-	seen := make(map[key]bool)
-	among := setOf(a.Among)
-	for _, p := range parts {
-		for _, row := range lastJudged(p.rows) {
-			at := key{row.at(), row.PersonIndex}
-			nobody := row.Person == [16]byte{}
-			if seen[at] || a.About == AboutSomeone && nobody || a.About == AboutNobody && !nobody || a.Among != nil && !among[row.Person] || !p.acts.standsAs(&row) {
+		for i := range s.rows {
+			row := &s.rows[i]
+			at, nobody := row.Judged(), row.Person == [16]byte{}
+			if seen[at] || a.About == AboutSomeone && nobody || a.About == AboutNobody && !nobody || a.Among != nil && !among[row.Person] || !one.standsAs(row) {
 				continue
 			}
 			seen[at] = true
-			all = append(all, row)
+			all = append(all, *row)
 		}
 	}
 	return all, true, nil
@@ -93,7 +81,6 @@ func (a *Acts) standsAs(r *Row) bool {
 
 // lastJudged leaves of each event and person the verdict given last, in order.
 func lastJudged(rows []Row) []Row {
-	rows = slices.Clone(rows)
 	slices.SortFunc(rows, func(a, b Row) int {
 		return cmp.Or(byPlace(&a, &b), cmp.Compare(a.PersonIndex, b.PersonIndex), cmp.Compare(boolByte(b.Cause != ""), boolByte(a.Cause != "")), b.JudgedAt.Compare(a.JudgedAt), strings.Compare(b.Cause, a.Cause))
 	})
@@ -125,11 +112,11 @@ func (r *Reading) selected(ctx context.Context, a Acts) (*selected, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &selected{rows: rows, few: len(rows) <= room}
-	if !s.few {
-		s.rows = nil
+	s := &selected{few: len(rows) <= room}
+	if s.few {
+		r.whole += len(rows)
+		s.rows = lastJudged(rows)
 	}
-	r.whole += len(s.rows)
 	r.read[string(text)] = s
 	return s, nil
 }

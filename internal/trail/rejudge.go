@@ -20,6 +20,11 @@ type Judged struct {
 	Index  uint16 // Row.PersonIndex
 }
 
+// Judged is the place of the row's verdict.
+func (r *Row) Judged() Judged {
+	return Judged{Partition: Partition{r.Topic, r.Partition}, Offset: r.Offset, Index: r.PersonIndex}
+}
+
 // Touch says which events of a person a fact may matter for: those from a
 // moment on that are not behind the fact in its own partition; these were
 // judged knowing it.
