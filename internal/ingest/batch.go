@@ -90,7 +90,7 @@ func (b *batch) add(it *item, j *judge) error {
 	return nil
 }
 
-// size is about what a record costs in memory and on the wire.
+// size is about what a record takes on the wire.
 func size(r *Record) int {
 	n := len(r.Key) + len(r.Value)
 	for i := range r.Headers {
@@ -158,7 +158,7 @@ func (b *batcher) rest() time.Duration {
 
 // full says that the batch must go out before it takes in more.
 func (b *batcher) full() bool {
-	return !b.exact && (b.batch.rows >= b.limits.Rows || b.batch.bytes >= b.limits.Bytes)
+	return !b.exact && (b.batch.rows >= b.limits.Rows || b.batch.blocks.Bytes() >= b.limits.Bytes)
 }
 
 // run judges what comes in. A batch goes out when it is full, and otherwise as

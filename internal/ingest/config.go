@@ -87,8 +87,8 @@ type Config struct {
 // Limits bound what is held in memory and how long things wait. The zero value
 // of each is its default.
 type Limits struct {
-	Rows  int           // rows of one batch, 50,000; a batch ends with the event that reaches it
-	Bytes int           // bytes of the events of one batch, 32 MiB
+	Rows  int           // rows of one batch, 100,000; a batch ends with the event that reaches it
+	Bytes int           // bytes that one batch takes in memory, 32 MiB
 	Age   time.Duration // how often a partition is written while little comes in, 500 ms
 
 	Memory     int // bytes of events held at a time, 256 MiB: dealt out among the partitions
@@ -140,7 +140,7 @@ func (c *Config) fill() error {
 }
 
 func (l *Limits) fill() error {
-	byDefault(&l.Rows, 50_000)
+	byDefault(&l.Rows, 100_000)
 	byDefault(&l.Bytes, 32<<20)
 	byDefault(&l.Age, 500*time.Millisecond)
 	byDefault(&l.Memory, 256<<20)
@@ -165,10 +165,11 @@ func (l *Limits) fill() error {
 // share is what one of n partitions may hold, and how many batches at a time. A
 // partition that waits for ClickHouse holds all of its batches and chunks, so
 // that it is their sum that is bounded. With several partitions there is one to
-// judge while another is written, and one batch each is enough.
+// judge while another is written: one batch each is enough, and a larger one costs
+// ClickHouse half as much to merge.
 func (l *Limits) share(n int) (one Limits, batches int) {
 	one, batches = *l, 2
-	if n > 4 {
+	if n > 2 {
 		batches = 1
 	}
 	// Half of it for batches, half for what was fetched: two chunks, and what the
@@ -176,12 +177,8 @@ func (l *Limits) share(n int) (one Limits, batches int) {
 	half := l.Memory / 2 / max(1, n)
 	one.Bytes = min(l.Bytes, max(half/batches, 256<<10))
 	one.FetchBytes = min(l.FetchBytes, max(half/4, 128<<10))
-	one.Rows = min(l.Rows, max(one.Bytes/rowBytes, 500))
 	return one, batches
 }
-
-// rowBytes is about what a row takes in a batch's columns.
-const rowBytes = 320
 
 func byDefault[T int | time.Duration](v *T, d T) {
 	if *v <= 0 {

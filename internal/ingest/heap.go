@@ -11,7 +11,7 @@ import (
 // HeapTarget is how large the heap of a process that runs ingest is to become, in
 // bytes, as long as what lives in it leaves room: with stacks, buffers of the
 // network and the program itself the process then stays below 512 MB.
-const HeapTarget = 330 << 20
+const HeapTarget = 300 << 20
 
 // minGCPercent keeps the garbage collector from taking over where more lives in
 // the heap than the target: a million persons' facts are 125 MB.

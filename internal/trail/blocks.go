@@ -34,6 +34,26 @@ func (b *Blocks) Reset() {
 	b.Refused = 0
 }
 
+// What a row takes in memory beside its texts, in bytes: its columns, and the room
+// that they keep to grow.
+const (
+	rowBytes    = 270
+	memberBytes = 80
+)
+
+// Bytes is about what the blocks take in memory.
+func (b *Blocks) Bytes() int {
+	t, q := b.Trail, b.Quarantine
+	bytes := (t.Rows()+q.Rows()+b.Gaps.Rows())*rowBytes + b.Members.Rows()*memberBytes + t.context.text
+	for _, c := range []*lowCard{t.controller, t.actor, t.fact, t.cause, q.reason, q.source, b.Members.controller, b.Members.cohortID, b.Gaps.reason} {
+		bytes += c.text
+	}
+	for _, c := range []*proto.ColStr{&t.eventID, &t.basisReference, &t.reason, &t.statements, &t.factValue, &q.pointer, &q.detail, &q.sealed} {
+		bytes += len(c.Buf)
+	}
+	return bytes
+}
+
 // rows counts the rows for each table.
 func (b *Blocks) rows() rowCounts {
 	return rowCounts{

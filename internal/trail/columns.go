@@ -56,6 +56,7 @@ func namesOf(columns []column) string {
 type lowCard struct {
 	words  map[string]uint32
 	list   []string
+	text   int // bytes of the words
 	keys   []uint32
 	shared shared // keeps one string of each word that is read; nil: each block has its own
 
@@ -87,6 +88,7 @@ func (c *lowCard) Append(v string) {
 		k = uint32(len(c.list))
 		c.words[v] = k
 		c.list = append(c.list, v)
+		c.text += len(v)
 	}
 	c.keys = append(c.keys, k)
 }
@@ -118,7 +120,7 @@ func (c *lowCard) Rows() int { return len(c.keys) }
 func (c *lowCard) Reset() {
 	clear(c.words)
 	clear(c.list)
-	c.list, c.keys = c.list[:0], c.keys[:0]
+	c.list, c.keys, c.text = c.list[:0], c.keys[:0], 0
 	c.raw.Reset()
 }
 

@@ -13,6 +13,7 @@ type contextColumn struct {
 	scratch []byte
 	block   uint32          // counts the blocks, from 1
 	ids     []*knownContext // of this block, in the order in which they came
+	text    int             // bytes of their encodings
 	keys    []uint32        // of each row: which of ids
 
 	raw      proto.ColLowCardinalityRaw // as it travels
@@ -49,6 +50,7 @@ func (c *contextColumn) append(r *Row) {
 	if k.block != c.block {
 		k.block, k.at = c.block, uint32(len(c.ids))
 		c.ids = append(c.ids, k)
+		c.text += len(k.encoded)
 	}
 	c.keys = append(c.keys, k.at)
 }
@@ -65,7 +67,7 @@ func (c *contextColumn) Reset() {
 		clear(c.known)
 	}
 	c.block++
-	c.ids, c.keys, c.resolved = c.ids[:0], c.keys[:0], nil
+	c.ids, c.keys, c.text, c.resolved = c.ids[:0], c.keys[:0], 0, nil
 	c.raw.Reset()
 }
 

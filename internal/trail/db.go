@@ -212,12 +212,14 @@ func newPool(cfg Config) *pool {
 	p := &pool{
 		idle: make(chan *ch.Client, idleConnections),
 		options: ch.Options{
-			Address:     cfg.Addr,
-			Database:    cfg.Database,
-			User:        cfg.User,
-			Password:    cfg.Password,
-			ClientName:  "andmerada",
-			Compression: ch.CompressionLZ4,
+			Address:    cfg.Addr,
+			Database:   cfg.Database,
+			User:       cfg.User,
+			Password:   cfg.Password,
+			ClientName: "andmerada",
+			// To compress a block ch-go holds it whole, twice, for each connection, and
+			// keeps that memory; as it is, it goes out from the columns.
+			Compression: ch.CompressionDisabled,
 			DialTimeout: 10 * time.Second,
 			ReadTimeout: ch.NoTimeout, // every query carries a deadline
 		},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -206,4 +207,34 @@ func TestPersonQueryReadsProjection(t *testing.T) {
 		t.Error("event_id is in the projection after all")
 	}
 	mustCount(t, db, "SELECT count() FROM (SELECT toDate(time) AS day, context, verdict, count() FROM trail WHERE cause = '' GROUP BY day, context, verdict) SETTINGS force_optimize_projection_name = 'matrix'")
+}
+
+// What blocks take in memory is counted: the texts of rows, those that many rows
+// have in common once, and none any more after a reset.
+func TestBlocksBytes(t *testing.T) {
+	t.Parallel()
+	b := NewBlocks()
+	add := func(what string, least, most int, f func()) {
+		t.Helper()
+		before := b.Bytes()
+		f()
+		if got := b.Bytes() - before; got < least || got > most {
+			t.Errorf("%s: %d bytes more, want %d to %d", what, got, least, most)
+		}
+	}
+	long := strings.Repeat("x", 100_000)
+	add("a row", rowBytes, rowBytes+200, func() { b.Trail.Append(&Row{EventID: "e", Actor: "u-1", Purpose: "billing"}) })
+	add("another of the kind", rowBytes, rowBytes+10, func() { b.Trail.Append(&Row{EventID: "f", Actor: "u-1", Purpose: "billing"}) })
+	for what, row := range map[string]Row{
+		"id": {EventID: long}, "reason": {Reason: long}, "statements": {Statements: long}, "value of a fact": {FactValue: long}, "reference": {BasisReference: long},
+		"actor": {Actor: long}, "purpose": {Purpose: long},
+	} {
+		add("a long "+what, len(long), len(long)+2*rowBytes, func() { b.Trail.Append(&row) })
+	}
+	add("a record that could not be read", len(long), len(long)+2*rowBytes, func() { b.Quarantine.Append(&QuarantineRow{Sealed: []byte(long)}) })
+	add("a member", memberBytes, memberBytes+100, func() { b.Members.Append(&Member{Controller: "elektrum", CohortID: "june"}) })
+	add("another", memberBytes, memberBytes, func() { b.Members.Append(&Member{Controller: "elektrum", CohortID: "june"}) })
+	if b.Reset(); b.Bytes() != 0 {
+		t.Errorf("%d bytes after a reset", b.Bytes())
+	}
 }
