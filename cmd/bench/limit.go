@@ -32,7 +32,7 @@ type readyBlock struct {
 }
 
 // limitRows is how many rows a block has, as ingest's.
-const limitRows = 50_000
+const limitRows = 100_000
 
 // readied makes all rows of a topic, outside of any measure.
 func (p *place) readied(ctx context.Context, topic string) (*readyMade, error) {

@@ -122,7 +122,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.BoolVar(&o.quick, "quick", false, "measure all with little, in three minutes: to see that it works, and about what it comes to")
 	f.StringVar(&o.doc, "doc", "", "write what all measures came to into this `page` as well")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of a table")
-	f.IntVar(&o.engineBlock, "engine-block", 50_000, "rows to a block of ClickHouse's Kafka engine")
+	f.IntVar(&o.engineBlock, "engine-block", 100_000, "rows to a block of ClickHouse's Kafka engine")
 	f.DurationVar(&o.awayFor, "away", 10*time.Minute, "how long ClickHouse is away")
 	f.IntVar(&o.rate, "rate", 50_000, "events a second at which freshness is measured")
 	f.IntVar(&o.freshFor, "fresh-seconds", 60, "how long freshness is measured")

@@ -8,7 +8,7 @@ import (
 func TestGCPercent(t *testing.T) {
 	t.Parallel()
 	const mb = 1 << 20
-	for live, want := range map[uint64]int{0: GCPercent, 10 * mb: GCPercent, 80 * mb: 300, 110 * mb: 200, 165 * mb: 100, 220 * mb: 50, 300 * mb: minGCPercent, 600 * mb: minGCPercent} {
+	for live, want := range map[uint64]int{0: GCPercent, 10 * mb: GCPercent, HeapTarget / 4: 300, HeapTarget / 3: 200, HeapTarget / 2: 100, HeapTarget / 3 * 2: 50, HeapTarget: minGCPercent, 600 * mb: minGCPercent} {
 		if got := gcPercent(live, HeapTarget); got != want {
 			t.Errorf("with %d MB alive: %d, want %d", live/mb, got, want)
 		}

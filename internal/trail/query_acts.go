@@ -112,6 +112,15 @@ func (a *Acts) contextConditions() string {
 	return strings.Join(all, " AND ")
 }
 
+// conditions are those of a row and its context.
+func (a *Acts) conditions() string {
+	where := a.rowConditions()
+	if c := a.contextConditions(); c != "" {
+		where += " AND context IN (SELECT id FROM contexts WHERE " + c + ")"
+	}
+	return where
+}
+
 // verdictConditions are what the verdict that stands must be.
 func (a *Acts) verdictConditions() string {
 	where := "1"
@@ -200,10 +209,7 @@ func (a *Acts) standing(columns string) string {
 }
 
 func (a *Acts) ownStanding(columns string) string {
-	where := a.rowConditions()
-	if c := a.contextConditions(); c != "" {
-		where += " AND context IN (SELECT id FROM contexts WHERE " + c + ")"
-	}
+	where := a.conditions()
 	const place = "topic, partition, offset, person_index"
 	if a.few > 0 {
 		return `(

@@ -102,13 +102,9 @@ func (r *Reading) selected(ctx context.Context, a Acts) (*selected, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := a.rowConditions()
-	if c := a.contextConditions(); c != "" {
-		where += " AND context IN (SELECT id FROM contexts WHERE " + c + ")"
-	}
 	room := r.most - r.whole
 	params["most"] = strconv.Itoa(room + 1)
-	rows, err := collect(r.db.rows(ctx, PersonColumns, "WHERE "+where+" LIMIT {most:UInt32}", params, append(a.settings(), bounded())...))
+	rows, err := collect(r.db.rows(ctx, PersonColumns, "WHERE "+a.conditions()+" LIMIT {most:UInt32}", params, append(a.settings(), bounded())...))
 	if err != nil {
 		return nil, err
 	}
