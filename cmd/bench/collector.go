@@ -107,7 +107,7 @@ func (p *place) collected(ctx context.Context, c *collectorResult, topic string,
 		return fmt.Errorf("make the collector's table: %w", err)
 	}
 	file := filepath.Join(p.dir, "collector.yaml")
-	config := fmt.Sprintf(collectorConfig, p.broker, database, topic, p.houseAt.Addr, p.houseAt.User, p.houseAt.Password, database)
+	config := fmt.Sprintf(collectorConfig, p.broker, newGroup(database), topic, p.houseAt.Addr, p.houseAt.User, p.houseAt.Password, database)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return fmt.Errorf("write the collector's configuration: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/andmerada/andmerada/internal/embedded"
 )
@@ -37,6 +38,10 @@ func (p *place) flat(ctx context.Context, name string, kind tableKind) (string, 
 	return database, nil
 }
 
+// newGroup names a group that has read nothing: the broker is kept for the next
+// time, with what groups have committed.
+func newGroup(database string) string { return fmt.Sprint(database, "-", time.Now().UnixNano()) }
+
 // engine lets ClickHouse read a topic by itself. The clock runs from the making
 // of the view, which starts its consumers, until all rows are there.
 func (p *place) engine(ctx context.Context, name, topic string, kind tableKind, n int) (r runResult, err error) {
@@ -44,7 +49,7 @@ func (p *place) engine(ctx context.Context, name, topic string, kind tableKind, 
 	if err != nil {
 		return r, err
 	}
-	fill := strings.NewReplacer("{database}", database, "{broker}", p.broker, "{topic}", topic, "{group}", database,
+	fill := strings.NewReplacer("{database}", database, "{broker}", p.broker, "{topic}", topic, "{group}", newGroup(database),
 		"{consumers}", fmt.Sprint(p.Consumers), "{block}", fmt.Sprint(p.engineBlock))
 	table, view, ok := strings.Cut(fill.Replace(engineText), ";")
 	if !ok {
