@@ -55,46 +55,31 @@ func (l links) join(a, b [16]byte) {
 func (f *Follower) linked(ctx context.Context, controller string, persons [][16]byte) (links, error) {
 	l := make(links)
 	seen := make(map[[16]byte]bool, len(persons))
-	places := make(map[trail.Judged]bool)
 	frontier := distinct(persons, seen)
 	for len(frontier) > 0 {
-		var found []trail.Judged
+		var next [][16]byte
 		for part := range slices.Chunk(frontier, personsAtOnce) {
-			named, err := f.trail.IdentitiesOf(ctx, trail.PersonQuery{Controller: controller, Persons: part})
+			var last trail.Judged
+			var first [16]byte
+			err := f.trail.Identities(ctx, trail.PersonQuery{Controller: controller, Persons: part}, func(at trail.Judged, person [16]byte) {
+				switch {
+				case person == [16]byte{}:
+					return
+				case at != last:
+					last, first = at, person
+				default:
+					l.join(first, person)
+				}
+				if !seen[person] {
+					seen[person] = true
+					next = append(next, person)
+				}
+			})
 			if err != nil {
 				return nil, err
 			}
-			for _, at := range named {
-				if !places[at] {
-					places[at] = true
-					found = append(found, at)
-				}
-			}
 		}
-		frontier = nil
-		slices.SortFunc(found, compareJudged)
-		for part := range slices.Chunk(found, personsAtOnce) {
-			first := make(map[trail.Judged][16]byte)
-			for row, err := range f.trail.Persons(ctx, part) {
-				if err != nil {
-					return nil, err
-				}
-				if row.Person == [16]byte{} {
-					continue
-				}
-				at := row.Judged()
-				at.Index = 0
-				if one, ok := first[at]; ok {
-					l.join(one, row.Person)
-				} else {
-					first[at] = row.Person
-				}
-				if !seen[row.Person] {
-					seen[row.Person] = true
-					frontier = append(frontier, row.Person)
-				}
-			}
-		}
+		frontier = next
 	}
 	return l, nil
 }

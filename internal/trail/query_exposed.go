@@ -140,10 +140,7 @@ func personsTable(persons [][16]byte, since []time.Time) []proto.InputColumn {
 // for themselves and are not in the answer.
 func (db *DB) SamePerson(ctx context.Context, controller string, persons [][16]byte) (map[[16]byte][16]byte, error) {
 	links := newLinks()
-	seen := make(map[[16]byte]bool, len(persons))
-	for _, p := range persons {
-		seen[p] = true
-	}
+	seen := setOf(persons)
 	for round, asked := 0, persons; len(asked) > 0 && round < maxLinkRounds; round++ {
 		var next [][16]byte
 		var last Judged
@@ -158,7 +155,7 @@ func (db *DB) SamePerson(ctx context.Context, controller string, persons [][16]b
 			}
 			group = group[:0]
 		}
-		err := db.identities(ctx, PersonQuery{Controller: controller, Persons: asked}, func(at Judged, person [16]byte) {
+		err := db.Identities(ctx, PersonQuery{Controller: controller, Persons: asked}, func(at Judged, person [16]byte) {
 			if at != last {
 				flush()
 				last = at

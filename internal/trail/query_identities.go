@@ -23,60 +23,42 @@ const identitiesOf = `
 	WHERE controller = {controller:String} AND whom IN (SELECT person FROM persons) AND whom != toFixedString('', 16)
 	GROUP BY controller, whom, in_topic, in_partition, at_offset`
 
-// identitiesQuery asks of the facts that [identitiesOf] finds by q.
-func identitiesQuery(q PersonQuery, ask func(found string) string, result proto.Results, f func(block proto.Block)) ch.Query {
-	found, params := identitiesOf, map[string]string{"controller": q.Controller}
+// identities selects as identitiesOf does what is known as of the question's moment.
+func (q *PersonQuery) identities() (found string, params map[string]string) {
+	found, params = identitiesOf, map[string]string{"controller": q.Controller}
 	if !q.AsOf.IsZero() {
 		found += " HAVING min(judged_at) <= fromUnixTimestamp64Milli({as_of:Int64}, 'UTC')"
 		params["as_of"] = strconv.FormatInt(q.AsOf.UnixMilli(), 10)
 	}
-	return ch.Query{
-		Body:          ask("(" + found + ")"),
-		Parameters:    parameters(params),
-		ExternalData:  personsTable(q.Persons, nil),
-		ExternalTable: "persons",
-		Settings:      []ch.Setting{setting("query_plan_optimize_lazy_materialization", "0"), setting("use_statistics", "0"), setting("max_execution_time", "60")},
-		Result:        result,
-		OnResult: func(_ context.Context, block proto.Block) error {
-			f(block)
-			return nil
-		},
-	}
+	return "(" + found + ")", params
 }
 
-// IdentitiesOf lists where the identity facts are that name one of q's persons, in
-// order. When the events were does not matter.
-func (db *DB) IdentitiesOf(ctx context.Context, q PersonQuery) (places []Judged, err error) {
-	topic := newLowCard()
-	var partition proto.ColUInt32
-	var offset proto.ColUInt64
-	err = db.pool.do(ctx, identitiesQuery(q, func(found string) string {
-		return "SELECT DISTINCT toLowCardinality(in_topic) AS of, in_partition, at_offset FROM " + found + " ORDER BY of, in_partition, at_offset"
-	}, proto.Results{{Name: "of", Data: topic}, {Name: "in_partition", Data: &partition}, {Name: "at_offset", Data: &offset}}, func(block proto.Block) {
-		for i := range block.Rows {
-			places = append(places, Judged{Partition: Partition{topic.Row(i), int32(partition[i])}, Offset: int64(offset[i])})
-		}
-	}))
-	if err != nil {
-		return nil, fmt.Errorf("look for identity facts: %w", err)
-	}
-	return places, nil
-}
-
-// identities reads whom the identity facts name that name one of q's persons, fact
-// by fact.
-func (db *DB) identities(ctx context.Context, q PersonQuery, f func(at Judged, person [16]byte)) error {
+// Identities tells whom the identity facts name that name one of q's persons, fact
+// by fact. When the events were does not matter.
+func (db *DB) Identities(ctx context.Context, q PersonQuery, f func(at Judged, person [16]byte)) error {
+	found, params := q.identities()
 	topic := newLowCard()
 	var partition proto.ColUInt32
 	var offset proto.ColUInt64
 	var person proto.ColFixedStr16
-	return db.pool.do(ctx, identitiesQuery(q, func(found string) string {
-		return `SELECT topic, partition, offset, person FROM trail
+	err := db.pool.do(ctx, ch.Query{
+		Body: `SELECT topic, partition, offset, person FROM trail
 			WHERE (topic, partition, offset) IN (SELECT in_topic, in_partition, at_offset FROM ` + found + ") AND " + isIdentity + `
-			ORDER BY topic, partition, offset, person`
-	}, proto.Results{{Name: "topic", Data: topic}, {Name: "partition", Data: &partition}, {Name: "offset", Data: &offset}, {Name: "person", Data: &person}}, func(block proto.Block) {
-		for i := range block.Rows {
-			f(Judged{Partition: Partition{topic.Row(i), int32(partition[i])}, Offset: int64(offset[i])}, person[i])
-		}
-	}))
+			ORDER BY topic, partition, offset, person`,
+		Parameters:    parameters(params),
+		ExternalData:  personsTable(q.Persons, nil),
+		ExternalTable: "persons",
+		Settings:      []ch.Setting{setting("query_plan_optimize_lazy_materialization", "0"), setting("use_statistics", "0"), setting("max_execution_time", "60")},
+		Result:        proto.Results{{Name: "topic", Data: topic}, {Name: "partition", Data: &partition}, {Name: "offset", Data: &offset}, {Name: "person", Data: &person}},
+		OnResult: func(_ context.Context, block proto.Block) error {
+			for i := range block.Rows {
+				f(Judged{Partition: Partition{topic.Row(i), int32(partition[i])}, Offset: int64(offset[i])}, person[i])
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("look for identity facts: %w", err)
+	}
+	return nil
 }

@@ -166,17 +166,14 @@ func named(params map[string]string) []any {
 // others. When the events were does not matter.
 func (db *DB) Linked(ctx context.Context, q PersonQuery) ([][16]byte, error) {
 	all := slices.Clone(q.Persons)
-	seen := make(map[[16]byte]bool, len(q.Persons))
-	for _, p := range q.Persons {
-		seen[p] = true
-	}
+	seen := setOf(q.Persons)
 	for round, asked := 0, q.Persons; len(asked) > 0 && round < maxLinkRounds; round++ {
 		q.Persons = asked
 		if err := q.check(); err != nil {
 			return nil, err
 		}
 		asked = nil
-		err := db.identities(ctx, q, func(_ Judged, p [16]byte) {
+		err := db.Identities(ctx, q, func(_ Judged, p [16]byte) {
 			if !seen[p] && p != ([16]byte{}) {
 				seen[p] = true
 				asked = append(asked, p)

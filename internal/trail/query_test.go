@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -448,19 +450,24 @@ func TestQuestionsUseTheirProjections(t *testing.T) {
 	if uses, _, err := db.Uses(ctx, q); err != nil || len(uses) == 0 {
 		t.Errorf("uses: %d, %v", len(uses), err)
 	}
-	var places proto.ColUInt64
+	of := PersonQuery{Controller: identity.Controller, AsOf: q.AsOf}
+	found, params := of.identities()
 	count := uint64(0)
-	found := identitiesQuery(PersonQuery{Controller: identity.Controller, Persons: [][16]byte{identity.Person}, AsOf: q.AsOf},
-		func(found string) string { return "SELECT toUInt64(count()) AS n FROM " + found }, proto.Results{{Name: "n", Data: &places}}, func(b proto.Block) {
-			for i := range b.Rows {
+	var places proto.ColUInt64
+	err := db.pool.do(t.Context(), ch.Query{
+		Body: "SELECT count() AS n FROM " + found, Parameters: parameters(params), Settings: []ch.Setting{forceProjection("identities")},
+		ExternalData: personsTable([][16]byte{identity.Person}, nil), ExternalTable: "persons", Result: proto.Results{{Name: "n", Data: &places}},
+		OnResult: func(_ context.Context, block proto.Block) error {
+			for i := range block.Rows {
 				count += places[i]
 			}
-		})
-	found.Settings = append(found.Settings, forceProjection("identities"))
-	if err := db.pool.do(t.Context(), found); err != nil || count == 0 {
+			return nil
+		},
+	})
+	if err != nil || count == 0 {
 		t.Errorf("identities: %d, %v", count, err)
 	}
-	params := q.params()
+	params = q.params()
 	params["n"] = "50"
 	if page, err := collect(db.rowsOf(t.Context(), historyColumns, timelineFrom(q.where()), params, forceProjection("by_person"), setting("max_threads", "1"))); err != nil || len(page) == 0 {
 		t.Errorf("timeline: %d, %v", len(page), err)

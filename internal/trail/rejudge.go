@@ -192,11 +192,6 @@ func (db *DB) at(ctx context.Context, only []string, places []Judged) iter.Seq2[
 	return db.rows(ctx, only, placesWhere+" AND cause = '' ORDER BY topic, partition, offset, person_index", placesParams(places), noProjections())
 }
 
-// Persons streams whom the events at places are about.
-func (db *DB) Persons(ctx context.Context, places []Judged) iter.Seq2[Row, error] {
-	return db.at(ctx, []string{"person", "person_index", "topic", "partition", "offset"}, places)
-}
-
 // Recorded streams when the events at places were recorded, and of facts what
 // they are about.
 func (db *DB) Recorded(ctx context.Context, places []Judged) iter.Seq2[Row, error] {
